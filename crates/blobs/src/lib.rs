@@ -1,0 +1,1 @@
+//! Attachments and oversized bodies by content hash.

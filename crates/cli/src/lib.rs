@@ -1,0 +1,1 @@
+//! kayako-migrate: every operator command; all services in one process.

@@ -1,0 +1,1 @@
+//! Reconciles the state of runs: phases, lost work, leases, counts, schedule.

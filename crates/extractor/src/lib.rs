@@ -1,0 +1,1 @@
+//! Reads a source page by page, registers records and publishes them.

@@ -1,0 +1,1 @@
+//! Typed client of the Kayako API v1; knows nothing about migrations.

@@ -1,0 +1,1 @@
+//! The ledger of a migration, in Redis or SQLite.

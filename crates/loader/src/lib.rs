@@ -1,0 +1,1 @@
+//! Writes load commands into Kayako exactly once.

@@ -1,0 +1,1 @@
+//! Publisher and consumer over RabbitMQ or in the process.

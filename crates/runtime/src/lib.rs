@@ -1,0 +1,1 @@
+//! The process shell: settings, telemetry, shutdown, clock, backoff, crash points.

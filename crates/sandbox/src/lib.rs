@@ -1,0 +1,1 @@
+//! A faithful Kayako and Zendesk over HTTP on loopback, with fault injection.

@@ -1,0 +1,1 @@
+//! The Source seam and one module per help desk.

@@ -1,0 +1,1 @@
+//! Translates canonical records into Kayako load commands.

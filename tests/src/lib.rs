@@ -1,0 +1,1 @@
+//! End-to-end, fault and benchmark suites over real processes and services.
