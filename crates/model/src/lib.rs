@@ -4,6 +4,20 @@
 //! the same code runs in production, in the simulation and in the model checker. All other crates depend on this
 //! one; it depends on none of them.
 
+pub mod command;
 pub mod failure;
+pub mod ids;
+pub mod kind;
+pub mod origin;
+pub mod reason;
+pub mod record;
+pub mod row;
+pub mod run;
+pub mod timing;
+pub mod transition;
 
 pub use failure::{Classify, FailureClass};
+pub use ids::{Epoch, Fence, Generation, JobId, KayakoId, MigrationId, RunNo, SourceId, UnixMillis};
+pub use kind::{Kind, RecordKey};
+pub use origin::{Origin, OriginKey};
+pub use reason::Reason;
