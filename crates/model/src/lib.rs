@@ -8,6 +8,7 @@ pub mod command;
 pub mod failure;
 pub mod ids;
 pub mod kind;
+pub mod listing;
 pub mod origin;
 pub mod reason;
 pub mod record;
