@@ -5,8 +5,10 @@
 //! one; it depends on none of them.
 
 pub mod command;
+pub mod envelope;
 pub mod failure;
 pub mod ids;
+pub mod journal;
 pub mod kind;
 pub mod listing;
 pub mod origin;
