@@ -1,0 +1,449 @@
+//! How many calls one process keeps in flight, learned from the answers.
+//!
+//! The rule (design section 11): add one while calls are as fast as usual, multiply by 0.9 when they become slow or
+//! the server pushes back. Constraints that keep the rule honest:
+//! - raised only if the limit was reached, else an idle process would drift to the maximum and then burst;
+//! - adjusted once per mean round trip: earlier, the answers still show the limit before;
+//! - the latency of failed calls is ignored: a refusal in 2 ms is not a fast server.
+//!
+//! [`Controller`] is pure, time is an argument. [`Limiter`] drives one for tasks. Use one per class of calls of
+//! similar latency: a mix of look-ups and bulk inserts has no usual latency. The controller follows a server that
+//! slows down evenly with each further call only slowly, so `max` is a limit to be chosen with care.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::error::Error;
+
+/// Weight of the newest round in the usual latency: about the last five rounds count.
+const SMOOTHING: f64 = 0.2;
+/// Deviations above the usual latency that mean "slow". 2.5 leaves out all but about one in a hundred chance rounds.
+const SLOW_DEVIATIONS: f64 = 2.5;
+/// A rise below a tenth of the usual latency is never "slow": with an evenly answering server the deviation is
+/// nearly zero and any hair would count.
+const SLOW_AT_LEAST: f64 = 0.1;
+/// A round this close to the usual latency counts as "as fast as usual".
+const USUAL_BAND: f64 = 1.01;
+
+/// Limits of the controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConcurrencySettings {
+    /// Calls in flight at the beginning (default 2).
+    pub start: usize,
+    /// Never fewer than this (default 1).
+    pub min: usize,
+    /// Never more than this (default 64).
+    pub max: usize,
+}
+
+impl Default for ConcurrencySettings {
+    fn default() -> Self {
+        Self { start: 2, min: 1, max: 64 }
+    }
+}
+
+impl ConcurrencySettings {
+    fn validate(self) -> Result<Self, Error> {
+        if self.min == 0 {
+            return Err(Error::setting("concurrency.min", "must be at least 1"));
+        }
+        if self.max < self.min || self.max > Semaphore::MAX_PERMITS {
+            return Err(Error::setting("concurrency.max", "must not be less than concurrency.min"));
+        }
+        if !(self.min..=self.max).contains(&self.start) {
+            return Err(Error::setting("concurrency.start", "must lie between concurrency.min and .max"));
+        }
+        Ok(self)
+    }
+}
+
+/// How a call ended, as far as the controller is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// A proper answer; its latency counts.
+    Answered,
+    /// The server said that it is too much: 429, 503.
+    PushedBack,
+    /// Anything else; says nothing about the right number.
+    Failed,
+}
+
+/// Learns the number of calls in flight.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    settings: ConcurrencySettings,
+    limit: f64,
+    in_flight: usize,
+    round: Round,
+    usual: Option<Usual>,
+}
+
+/// What happened since the last adjustment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Round {
+    ends_at: Option<Duration>,
+    answers: u32,
+    latency_sum: f64,
+    limit_reached: bool,
+    pushed_back: bool,
+}
+
+/// Smoothed latency of the rounds so far, in seconds.
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    mean: f64,
+    variance: f64,
+}
+
+impl Usual {
+    fn is_slow(self, latency: f64) -> bool {
+        let band = (SLOW_DEVIATIONS * self.variance.sqrt()).max(SLOW_AT_LEAST * self.mean);
+        latency > self.mean + band
+    }
+
+    fn observe(&mut self, latency: f64) {
+        let difference = latency - self.mean;
+        self.mean += SMOOTHING * difference;
+        self.variance = (1.0 - SMOOTHING) * (self.variance + SMOOTHING * difference * difference);
+    }
+}
+
+impl Controller {
+    /// # Errors
+    /// [`Error::Setting`] if `min <= start <= max` does not hold or `min` is zero.
+    pub fn new(settings: ConcurrencySettings) -> Result<Self, Error> {
+        let settings = settings.validate()?;
+        Ok(Self {
+            settings,
+            limit: as_float(settings.start),
+            in_flight: 0,
+            round: Round::default(),
+            usual: None,
+        })
+    }
+
+    /// Calls that may be in flight.
+    pub fn limit(&self) -> usize {
+        // Between `min` and `max` by construction, so neither sign nor size is lost; the fraction is meant to be.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to min..=max")]
+        let whole = self.limit as usize;
+        whole.clamp(self.settings.min, self.settings.max)
+    }
+
+    /// Calls that are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// A call was started.
+    pub fn started(&mut self) {
+        self.in_flight += 1;
+        self.round.limit_reached |= self.in_flight >= self.limit();
+    }
+
+    /// A call ended at `now` after `latency`. `now` is a monotonic time since any start ([`Clock::uptime`]).
+    pub fn finished(&mut self, now: Duration, latency: Duration, outcome: CallOutcome) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match outcome {
+            CallOutcome::Answered => {
+                self.round.answers += 1;
+                self.round.latency_sum += latency.as_secs_f64();
+            }
+            CallOutcome::PushedBack => self.round.pushed_back = true,
+            CallOutcome::Failed => {}
+        }
+        let ends_at = *self.round.ends_at.get_or_insert(now + latency);
+        if now >= ends_at {
+            self.adjust(now, latency);
+        }
+    }
+
+    fn adjust(&mut self, now: Duration, latest: Duration) {
+        let round = self.round;
+        let mean = (round.answers > 0).then(|| round.latency_sum / f64::from(round.answers));
+        let (slow, fast) = match (mean, self.usual) {
+            (Some(mean), Some(usual)) => (usual.is_slow(mean), mean <= usual.mean * USUAL_BAND),
+            (Some(_), None) => (false, true),
+            (None, _) => (false, false),
+        };
+        if round.pushed_back || slow {
+            self.limit *= 0.9;
+        } else if fast && round.limit_reached {
+            self.limit += 1.0;
+        }
+        self.limit = self.limit.clamp(as_float(self.settings.min), as_float(self.settings.max));
+        if let Some(mean) = mean {
+            self.usual.get_or_insert(Usual { mean, variance: 0.0 }).observe(mean);
+        }
+        let round_trip = self.usual.map_or(latest, |usual| Duration::from_secs_f64(usual.mean));
+        // Calls in flight stay at the limit across the adjustment, and that counts for the round that begins.
+        let limit_reached = self.in_flight >= self.limit();
+        self.round = Round { ends_at: Some(now + round_trip), limit_reached, ..Round::default() };
+    }
+}
+
+fn as_float(count: usize) -> f64 {
+    // Far below 2^53: a limit of that many calls is nonsense.
+    #[expect(clippy::cast_precision_loss, reason = "a number of concurrent calls")]
+    let float = count as f64;
+    float
+}
+
+/// Admits calls up to a learned limit, first come, first served. Clones share the limit.
+#[derive(Debug, Clone)]
+pub struct Limiter {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Arc<dyn Clock>,
+    places: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    controller: Controller,
+    /// Places that exist at the moment, free or taken. Follows the controller's limit; after a cut it is above it
+    /// until calls return.
+    places: usize,
+}
+
+/// The right to make one call. Dropped without [`Permit::finish`] it counts as failed.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    shared: Arc<Shared>,
+    started: Duration,
+    outcome: CallOutcome,
+}
+
+impl Limiter {
+    /// # Errors
+    /// See [`Controller::new`].
+    pub fn new(settings: ConcurrencySettings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let controller = Controller::new(settings)?;
+        let places = controller.limit();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                clock,
+                places: Semaphore::new(places),
+                state: Mutex::new(State { controller, places }),
+            }),
+        })
+    }
+
+    /// Waits for a place. Dropping the future gives up the place in the queue.
+    pub async fn acquire(&self) -> Permit {
+        #[expect(clippy::expect_used, reason = "the semaphore is private and never closed")]
+        let place = self.shared.places.acquire().await.expect("the semaphore is never closed");
+        place.forget();
+        self.shared.state().controller.started();
+        Permit {
+            started: self.shared.clock.uptime(),
+            shared: Arc::clone(&self.shared),
+            outcome: CallOutcome::Failed,
+        }
+    }
+
+    /// Calls that may be in flight at the moment.
+    pub fn limit(&self) -> usize {
+        self.shared.state().controller.limit()
+    }
+
+    /// Calls that are in flight at the moment.
+    pub fn in_flight(&self) -> usize {
+        self.shared.state().controller.in_flight()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    /// Ends the call.
+    pub fn finish(mut self, outcome: CallOutcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let now = self.shared.clock.uptime();
+        let mut state = self.shared.state();
+        state.controller.finished(now, now.saturating_sub(self.started), self.outcome);
+        let limit = state.controller.limit();
+        state.places -= 1;
+        if state.places < limit {
+            self.shared.places.add_permits(limit - state.places);
+            state.places = limit;
+        } else {
+            state.places -= self.shared.places.forget_permits(state.places - limit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::collections::BinaryHeap;
+
+    use super::*;
+    use crate::context::Context;
+    use crate::random::SeededRandom;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn controller(max: usize) -> Controller {
+        Controller::new(ConcurrencySettings { max, ..ConcurrencySettings::default() }).unwrap()
+    }
+
+    /// Drives a controller against a simulated server for `calls` calls. `demand` is how many calls the process
+    /// would like to have in flight, `answer` the server's behaviour given how many are. Returns the limits during the
+    /// second half, when the controller has settled.
+    fn limits(
+        mut controller: Controller,
+        calls: usize,
+        demand: usize,
+        mut answer: impl FnMut(usize) -> (Duration, CallOutcome),
+    ) -> std::ops::RangeInclusive<usize> {
+        let mut now = Duration::ZERO;
+        let mut flying = BinaryHeap::new();
+        let (mut lowest, mut highest) = (usize::MAX, 0);
+        for call in 0..calls {
+            while controller.in_flight() < controller.limit().min(demand) {
+                controller.started();
+                let (latency, outcome) = answer(controller.in_flight());
+                let code = outcome as u8;
+                flying.push(std::cmp::Reverse((now + latency, latency, code)));
+            }
+            let std::cmp::Reverse((at, latency, code)) = flying.pop().unwrap();
+            now = at;
+            let outcome =
+                [CallOutcome::Answered, CallOutcome::PushedBack, CallOutcome::Failed][usize::from(code)];
+            controller.finished(now, latency, outcome);
+            if call > calls / 2 {
+                lowest = lowest.min(controller.limit());
+                highest = highest.max(controller.limit());
+            }
+        }
+        lowest..=highest
+    }
+
+    #[test]
+    fn an_even_server_is_used_up_to_the_maximum() {
+        let seen = limits(controller(32), 5_000, 100, |_| (100 * MS, CallOutcome::Answered));
+        assert_eq!(seen, 32..=32);
+    }
+
+    #[test]
+    fn noise_alone_does_not_starve_us() {
+        let random = SeededRandom::from_seed(4);
+        let seen = limits(controller(32), 20_000, 100, |_| {
+            (50 * MS + random.duration_up_to(100 * MS), CallOutcome::Answered)
+        });
+        assert!(*seen.start() >= 16, "{seen:?}");
+    }
+
+    #[test]
+    fn push_back_keeps_the_number_near_what_is_accepted() {
+        let seen = limits(controller(64), 20_000, 100, |in_flight| {
+            if in_flight > 10 { (5 * MS, CallOutcome::PushedBack) } else { (100 * MS, CallOutcome::Answered) }
+        });
+        assert!(*seen.start() >= 7 && *seen.end() <= 13, "{seen:?}");
+    }
+
+    #[test]
+    fn a_server_that_becomes_slow_beyond_its_capacity_is_not_overrun() {
+        let seen = limits(controller(64), 20_000, 100, |in_flight| {
+            (if in_flight > 12 { 400 * MS } else { 100 * MS }, CallOutcome::Answered)
+        });
+        assert!(*seen.start() >= 6 && *seen.end() <= 24, "{seen:?}");
+    }
+
+    #[test]
+    fn a_limit_that_is_not_reached_is_not_raised() {
+        let controller =
+            Controller::new(ConcurrencySettings { start: 5, ..ConcurrencySettings::default() }).unwrap();
+        assert_eq!(limits(controller, 1_000, 4, |_| (100 * MS, CallOutcome::Answered)), 5..=5);
+    }
+
+    #[test]
+    fn failures_neither_raise_nor_lower_it() {
+        let seen = limits(controller(64), 1_000, 100, |_| (2 * MS, CallOutcome::Failed));
+        assert_eq!(seen, 2..=2);
+    }
+
+    #[test]
+    fn one_round_trip_changes_it_once() {
+        let mut controller = controller(64);
+        for _ in 0..2 {
+            controller.started();
+        }
+        // The first answer sets the length of the round, answers within it change nothing.
+        controller.finished(100 * MS, 100 * MS, CallOutcome::PushedBack);
+        controller.started();
+        controller.finished(150 * MS, 100 * MS, CallOutcome::PushedBack);
+        assert_eq!(controller.limit(), 2);
+        controller.finished(200 * MS, 100 * MS, CallOutcome::PushedBack);
+        assert_eq!(controller.limit(), 1, "2 x 0.9, rounded down");
+    }
+
+    #[test]
+    fn contradicting_settings_are_refused() {
+        for (start, min, max) in [(2, 0, 4), (2, 3, 2), (1, 2, 4), (5, 2, 4)] {
+            assert!(Controller::new(ConcurrencySettings { start, min, max }).is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_limiter_follows_its_controller_up_and_down() {
+        let (context, clock) = Context::manual(1);
+        let limiter = Limiter::new(ConcurrencySettings::default(), Arc::clone(&context.clock)).unwrap();
+        let mut peak = 0;
+        for _ in 0..20 {
+            let mut held = Vec::new();
+            while let Some(permit) = limiter.acquire().now_or_never() {
+                held.push(permit);
+            }
+            assert_eq!(held.len(), limiter.limit());
+            peak = peak.max(held.len());
+            clock.advance(100 * MS);
+            held.into_iter().for_each(|permit| permit.finish(CallOutcome::Answered));
+        }
+        assert!(peak > 10, "{peak}");
+        for _ in 0..60 {
+            let mut held = Vec::new();
+            while let Some(permit) = limiter.acquire().now_or_never() {
+                held.push(permit);
+            }
+            assert_eq!(held.len(), limiter.limit());
+            clock.advance(100 * MS);
+            held.into_iter().for_each(|permit| permit.finish(CallOutcome::PushedBack));
+        }
+        assert_eq!(limiter.limit(), 1);
+        assert_eq!(limiter.in_flight(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_caller_gets_the_place_of_a_dropped_permit() {
+        let (context, _clock) = Context::manual(1);
+        let one = ConcurrencySettings { start: 1, min: 1, max: 1 };
+        let limiter = Limiter::new(one, Arc::clone(&context.clock)).unwrap();
+        let held = limiter.acquire().await;
+        let mut waiting = std::pin::pin!(limiter.acquire());
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        drop(held);
+        waiting.await.finish(CallOutcome::Answered);
+        assert_eq!(limiter.in_flight(), 0);
+    }
+
+    use futures::FutureExt as _;
+}

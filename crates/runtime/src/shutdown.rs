@@ -1,0 +1,477 @@
+//! Stopping is three signals, not one: *begin* (take no new work, finish what is in hand), *force* (let go of
+//! everything now) and *complete* (all tasks have ended).
+//!
+//! Constraints:
+//! - SIGTERM or SIGINT begins; a second one, or the end of the grace period, forces. The grace period must fit into
+//!   the orchestrator's termination period, else it kills us in the middle of the last confirms.
+//! - Beginning stops the intake only. Acks and confirms of work in hand are still read afterwards: a service that
+//!   stops reading them the moment the shutdown begins has every one of its last messages delivered again.
+//! - A task that fails or panics is never lost: it is logged once, kept for [`Shutdown::complete`], and begins the
+//!   shutdown of the whole process. Half a service that still answers its probes is worse than a restarted one.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::context::Context;
+
+/// How long tasks get to notice that the shutdown was forced before they are aborted. They only have to drop what
+/// they hold, which takes no I/O; two seconds cover a starved two-core machine.
+const ABORT_AFTER_FORCE: Duration = Duration::from_secs(2);
+
+/// Why a process stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// The work is done, or an operator's command ended it.
+    Finished,
+    /// A task failed or panicked.
+    TaskFailed,
+}
+
+/// How a task that did not simply end went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskFailure {
+    /// The task returned an error.
+    #[error("task {task} failed")]
+    Failed {
+        /// The name given to [`Shutdown::spawn`].
+        task: &'static str,
+        /// What it returned.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The task panicked. The message is kept only if it is a literal: a formatted one can quote customer text (a
+    /// slice at a wrong boundary prints the whole string).
+    #[error("task {task} panicked: {message}")]
+    Panicked {
+        /// The name given to [`Shutdown::spawn`].
+        task: &'static str,
+        /// The literal, or a note that it was withheld.
+        message: &'static str,
+    },
+    /// The task had to be aborted after the shutdown was forced.
+    #[error("task {task} did not end and was aborted")]
+    Aborted {
+        /// The name given to [`Shutdown::spawn`].
+        task: &'static str,
+    },
+}
+
+/// What [`Shutdown::complete`] found.
+#[derive(Debug)]
+#[must_use]
+pub struct Completion {
+    /// What began the shutdown.
+    pub reason: Reason,
+    /// Whether the grace period was not enough, or a second signal came.
+    pub forced: bool,
+    /// Every task that did not end by itself with success.
+    pub failures: Vec<TaskFailure>,
+}
+
+impl Completion {
+    /// Whether everything in hand was finished.
+    pub fn is_clean(&self) -> bool {
+        !self.forced && self.failures.is_empty()
+    }
+}
+
+/// Begins, forces and awaits the end of a process, and owns its tasks. Clones share all of it.
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    context: Context,
+    grace: Duration,
+    begun: CancellationToken,
+    forced: CancellationToken,
+    tracker: TaskTracker,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    reason: Option<Reason>,
+    next_task: u64,
+    running: BTreeMap<u64, (&'static str, Option<AbortHandle>)>,
+    failures: Vec<TaskFailure>,
+}
+
+/// The tasks' side: tells them that the shutdown has begun or was forced.
+#[derive(Debug, Clone)]
+pub struct Draining {
+    begun: CancellationToken,
+    forced: CancellationToken,
+}
+
+impl Draining {
+    /// Never drains: for tests and one-off commands.
+    pub fn never() -> Self {
+        Self { begun: CancellationToken::new(), forced: CancellationToken::new() }
+    }
+
+    /// Whether new work must not be started any more.
+    pub fn is_begun(&self) -> bool {
+        self.begun.is_cancelled()
+    }
+
+    /// Whether everything must be let go.
+    pub fn is_forced(&self) -> bool {
+        self.forced.is_cancelled()
+    }
+
+    /// Returns once the shutdown has begun.
+    pub async fn begun(&self) {
+        self.begun.cancelled().await;
+    }
+
+    /// Returns once the shutdown was forced.
+    pub async fn forced(&self) {
+        self.forced.cancelled().await;
+    }
+
+    /// Runs `work` unless the shutdown begins first; `None` if it did. For waiting and for intake.
+    pub async fn unless_begun<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.begun.run_until_cancelled(work).await
+    }
+
+    /// Runs `work` unless the shutdown is forced first; `None` if it was. For work in hand.
+    pub async fn unless_forced<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.forced.run_until_cancelled(work).await
+    }
+}
+
+impl Shutdown {
+    /// `grace` is the time from begin to force.
+    pub fn new(context: Context, grace: Duration) -> Self {
+        let begun = CancellationToken::new();
+        Self {
+            shared: Arc::new(Shared {
+                context,
+                grace,
+                begun,
+                forced: CancellationToken::new(),
+                tracker: TaskTracker::new(),
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Lets SIGTERM and SIGINT begin the shutdown, and the second of them force it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Signals`] if the handlers cannot be installed.
+    pub fn listen_to_signals(&self) -> Result<(), crate::Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut terminate = signal(SignalKind::terminate()).map_err(crate::Error::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(crate::Error::Signals)?;
+        let shutdown = self.clone();
+        // Not tracked: it waits for signals for as long as the process lives.
+        tokio::spawn(async move {
+            loop {
+                let received = tokio::select! {
+                    received = terminate.recv() => received,
+                    received = interrupt.recv() => received,
+                };
+                if received.is_none() {
+                    return;
+                }
+                shutdown.signalled();
+            }
+        });
+        Ok(())
+    }
+
+    /// What one signal does: the first begins, the next forces.
+    pub fn signalled(&self) {
+        if self.shared.begun.is_cancelled() { self.force() } else { self.begin(Reason::Signal) }
+    }
+
+    /// Begins the shutdown. Only the first reason counts.
+    pub fn begin(&self, reason: Reason) {
+        self.shared.begin(reason);
+    }
+
+    /// Forces the shutdown (and begins it, if that has not happened).
+    pub fn force(&self) {
+        self.begin(Reason::Signal);
+        self.shared.forced.cancel();
+        self.shared.context.crash.release();
+    }
+
+    /// What tasks watch.
+    pub fn draining(&self) -> Draining {
+        Draining { begun: self.shared.begun.clone(), forced: self.shared.forced.clone() }
+    }
+
+    /// Runs a task that belongs to the process. If it returns an error or panics the shutdown begins; if it ends with
+    /// success nothing happens.
+    pub fn spawn<E>(&self, task: &'static str, work: impl Future<Output = Result<(), E>> + Send + 'static)
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let id = {
+            let mut state = self.shared.state();
+            let id = state.next_task;
+            state.next_task += 1;
+            state.running.insert(id, (task, None));
+            id
+        };
+        let shared = Arc::clone(&self.shared);
+        let handle = self.shared.tracker.spawn(async move {
+            let mut registration = Registration { shared, id, task, ended: false };
+            let failure = match AssertUnwindSafe(work).catch_unwind().await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(TaskFailure::Failed { task, source: error.into() }),
+                Err(panic) => Some(TaskFailure::Panicked { task, message: literal(panic.as_ref()) }),
+            };
+            registration.end(failure);
+        });
+        // The task may have ended already; then there is nothing to abort.
+        if let Some((_, abort)) = self.shared.state().running.get_mut(&id) {
+            *abort = Some(handle.abort_handle());
+        }
+    }
+
+    /// Names of the tasks that have not ended.
+    pub fn running(&self) -> Vec<&'static str> {
+        self.shared.state().running.values().map(|(task, _)| *task).collect()
+    }
+
+    /// Waits for the shutdown to begin and then for every task to end, forcing after the grace period and aborting
+    /// what does not even react to that.
+    pub async fn complete(&self) -> Completion {
+        self.shared.begun.cancelled().await;
+        self.shared.tracker.close();
+        let draining = self.draining();
+        let clock = &self.shared.context.clock;
+        tokio::select! {
+            biased;
+            () = self.shared.tracker.wait() => {}
+            () = draining.forced() => {}
+            () = clock.sleep(self.shared.grace) => {
+                tracing::warn!(grace = ?self.shared.grace, tasks = ?self.running(), "the grace period was not enough");
+                self.force();
+            }
+        }
+        if draining.is_forced() {
+            tokio::select! {
+                biased;
+                () = self.shared.tracker.wait() => {}
+                () = clock.sleep(ABORT_AFTER_FORCE) => {
+                    for (_, abort) in self.shared.state().running.values() {
+                        if let Some(abort) = abort { abort.abort(); }
+                    }
+                    self.shared.tracker.wait().await;
+                }
+            }
+        }
+        let mut state = self.shared.state();
+        Completion {
+            reason: state.reason.unwrap_or(Reason::Finished),
+            forced: draining.is_forced(),
+            failures: std::mem::take(&mut state.failures),
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, reason: Reason) {
+        let first = {
+            let mut state = self.state();
+            let first = state.reason.is_none();
+            state.reason.get_or_insert(reason);
+            first
+        };
+        if first {
+            tracing::info!(?reason, "shutting down: no new work, finishing what is in hand");
+            self.begun.cancel();
+        }
+    }
+}
+
+/// A task's entry in the list; leaves it however the task ends, also when it is aborted.
+struct Registration {
+    shared: Arc<Shared>,
+    id: u64,
+    task: &'static str,
+    ended: bool,
+}
+
+impl Registration {
+    fn end(&mut self, failure: Option<TaskFailure>) {
+        self.ended = true;
+        let failed = failure.is_some();
+        if let Some(failure) = &failure {
+            tracing::error!(task = self.task, error = chain(failure), "a task of this process went wrong");
+        }
+        let mut state = self.shared.state();
+        state.running.remove(&self.id);
+        state.failures.extend(failure);
+        drop(state);
+        if failed {
+            self.shared.begin(Reason::TaskFailed);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if !self.ended {
+            let task = self.task;
+            self.end(Some(TaskFailure::Aborted { task }));
+        }
+    }
+}
+
+/// An error with its causes on one line.
+pub(crate) fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+/// A panic's message if it cannot hold customer text.
+pub(crate) fn literal(payload: &(dyn Any + Send)) -> &'static str {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or("(formatted message withheld, see the location)")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::convert::Infallible;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    fn shutdown() -> (Shutdown, crate::ManualClock) {
+        let (context, clock) = Context::manual(1);
+        (Shutdown::new(context, GRACE), clock)
+    }
+
+    #[tokio::test]
+    async fn tasks_finish_what_they_have_in_hand() {
+        let (shutdown, _clock) = shutdown();
+        let draining = shutdown.draining();
+        let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+        shutdown.spawn("loader", async move {
+            draining.begun().await;
+            finished.await
+        });
+        shutdown.signalled();
+        let completing = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.complete().await }
+        });
+        assert_eq!(shutdown.running(), ["loader"]);
+        finish.send(()).unwrap();
+        let completion = completing.await.unwrap();
+        assert!(completion.is_clean(), "{completion:?}");
+        assert_eq!(completion.reason, Reason::Signal);
+    }
+
+    #[tokio::test]
+    async fn a_second_signal_forces() {
+        let (shutdown, _clock) = shutdown();
+        let draining = shutdown.draining();
+        shutdown.spawn("loader", async move {
+            draining.forced().await;
+            Ok::<_, Infallible>(())
+        });
+        shutdown.signalled();
+        assert!(shutdown.draining().is_begun() && !shutdown.draining().is_forced());
+        shutdown.signalled();
+        let completion = shutdown.complete().await;
+        assert!(completion.forced);
+        assert!(completion.failures.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_grace_period_forces_and_a_deaf_task_is_aborted() {
+        let (shutdown, clock) = shutdown();
+        shutdown.spawn("deaf", std::future::pending::<Result<(), Infallible>>());
+        shutdown.begin(Reason::Finished);
+        let completing = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.complete().await }
+        });
+        clock.wait_for_sleepers(1).await;
+        clock.advance(GRACE);
+        shutdown.draining().forced().await;
+        clock.wait_for_sleepers(1).await;
+        clock.advance(ABORT_AFTER_FORCE);
+        let completion = completing.await.unwrap();
+        assert!(completion.forced);
+        assert_eq!(completion.reason, Reason::Finished);
+        assert!(matches!(completion.failures[..], [TaskFailure::Aborted { task: "deaf" }]), "{completion:?}");
+    }
+
+    #[tokio::test]
+    async fn a_hanging_crash_point_is_released_by_force() {
+        use crate::crash::{Crash, CrashPoint, Mode};
+        const POINT: CrashPoint = CrashPoint::new("loader.sent");
+        let (context, _clock) = Context::manual(1);
+        context.crash.arm(POINT, Mode::Hang, 1);
+        let shutdown = Shutdown::new(context.clone(), GRACE);
+        shutdown.spawn("loader", async move { context.crash.reached(POINT).await });
+        shutdown.force();
+        let completion = shutdown.complete().await;
+        let [TaskFailure::Failed { task: "loader", source }] = &completion.failures[..] else {
+            panic!("{completion:?}")
+        };
+        assert_eq!(source.downcast_ref(), Some(&Crash::Died(POINT)));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_reported_without_customer_text_and_stops_the_process() {
+        let (shutdown, _clock) = shutdown();
+        let customer = String::from("Grüße von Erika");
+        shutdown.spawn("transformer", async move {
+            let cut = customer.len() - 12;
+            Err::<(), _>(std::io::Error::other(customer[..cut].to_owned() + &customer[..3]))
+        });
+        let completion = shutdown.complete().await;
+        assert_eq!(completion.reason, Reason::TaskFailed);
+        let [failure @ TaskFailure::Panicked { task: "transformer", .. }] = &completion.failures[..] else {
+            panic!("{completion:?}")
+        };
+        assert!(!format!("{failure} {failure:?}").contains("Gr"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn an_error_is_kept_with_its_causes() {
+        let (shutdown, _clock) = shutdown();
+        shutdown.spawn("queue", async { Err::<(), _>(std::io::Error::other("connection closed")) });
+        let completion = shutdown.complete().await;
+        assert_eq!(completion.failures.len(), 1);
+        assert_eq!(chain(&completion.failures[0]), "task queue failed: connection closed");
+    }
+}
