@@ -50,6 +50,11 @@ impl<T> Envelope<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
 pub enum ExtractTask {
+    /// Begin a kind: find its shards (or draw the sample), store their checkpoints, publish their tasks.
+    Open {
+        /// The kind.
+        kind: Kind,
+    },
     /// Read the next page of a shard from its checkpoint on, then publish the task for the page after it.
     List {
         /// The kind listed.
@@ -63,6 +68,9 @@ pub enum ExtractTask {
         kind: Kind,
         /// Their ids, at most 100 (Zendesk's `show_many` limit).
         ids: Vec<SourceId>,
+        /// Publish them even if the ledger says that a message carries them already: that message is lost.
+        #[serde(default)]
+        lost: bool,
     },
 }
 
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_version_from_the_future_is_named_and_not_guessed_at() {
-        let task = ExtractTask::Fetch { kind: Kind::User, ids: vec![SourceId::from(7)] };
+        let task = ExtractTask::Fetch { kind: Kind::User, ids: vec![SourceId::from(7)], lost: false };
         let bytes = encode(&Envelope::new(RunNo(1), "abc", task.clone())).unwrap();
         assert_eq!(decode::<ExtractTask>(&bytes).unwrap().body, task);
         let newer = String::from_utf8(bytes).unwrap().replace("\"v\":1", "\"v\":9");

@@ -81,9 +81,6 @@ pub struct Run {
     /// Seed the sample was drawn with.
     #[serde(default)]
     pub seed: Option<u64>,
-    /// What the source itself says it holds, per kind: an estimate, shown apart.
-    #[serde(default)]
-    pub estimates: Vec<(Kind, u64)>,
     /// Kinds whose phase has been opened, in order.
     #[serde(default)]
     pub opened: Vec<Kind>,

@@ -1,0 +1,88 @@
+//! Facts: small documents in the ledger by which commands, coordinator and services agree. Names and shapes only.
+//!
+//! Constraints: changed by compare-and-set; an operator's command changes a fact, a reconciler does the rest. Nothing here
+//! grows with the number of records (shards are counted in dozens, runs in hundreds).
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{RunNo, UnixMillis};
+use crate::kind::Kind;
+
+/// Name of the document that says which run is worked on ([`Current`]).
+pub const CURRENT: &str = "current";
+/// Prefix of all runs.
+pub const RUNS: &str = "run/";
+
+/// Name of a run's document ([`crate::run::Run`]). Padded, so that names sort by number.
+pub fn run(number: RunNo) -> String {
+    format!("{RUNS}{:06}", number.0)
+}
+
+/// Name of a plan's document ([`StoredPlan`]).
+pub fn plan(hash: &str) -> String {
+    format!("plan/{hash}")
+}
+
+/// Prefix of the phases of a run.
+pub fn phases(run: RunNo) -> String {
+    format!("phase/{:06}/", run.0)
+}
+
+/// Name of the document that says that a kind's shards are known ([`Phase`]).
+pub fn phase(run: RunNo, kind: Kind) -> String {
+    format!("{}{kind}", phases(run))
+}
+
+/// Prefix of the checkpoints of one kind in a run.
+pub fn shards(run: RunNo, kind: Kind) -> String {
+    format!("shard/{:06}/{kind}/", run.0)
+}
+
+/// Name of a shard's checkpoint ([`Checkpoint`]).
+pub fn shard(run: RunNo, kind: Kind, name: &str) -> String {
+    format!("{}{name}", shards(run, kind))
+}
+
+/// Name of the final table of a run ([`crate::run::RunCounts`]): history, whatever later runs count.
+pub fn table(run: RunNo) -> String {
+    format!("table/{:06}", run.0)
+}
+
+/// The run that is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// Its number.
+    pub run: RunNo,
+}
+
+/// A plan as the operator wrote it. It names secrets, it never holds them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredPlan {
+    /// The YAML text.
+    pub yaml: String,
+}
+
+/// The shards of a kind are known and their tasks published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// How many shards there are; 0 where records come from a sample only.
+    pub shards: u32,
+    /// The source's own count: an estimate, shown apart.
+    #[serde(default)]
+    pub estimate: Option<u64>,
+}
+
+/// How far a shard has been read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The source module's own description of the shard.
+    pub shard: serde_json::Value,
+    /// Where the next page begins; `None` before the first.
+    pub cursor: Option<String>,
+    /// The whole shard was read; `cursor` is then the high-water mark for a delta.
+    pub done: bool,
+    /// Pages read.
+    pub pages: u64,
+    /// When it last moved: a reconciler publishes the task of a shard that stands still again.
+    pub touched_at: UnixMillis,
+}
