@@ -6,9 +6,12 @@
 //! - adjusted once per mean round trip: earlier, the answers still show the limit before;
 //! - the latency of failed calls is ignored: a refusal in 2 ms is not a fast server.
 //!
+//! One addition was necessary: against a server that queues, each further call adds a little latency, the usual
+//! latency follows, and the rule alone climbs for ever (seen in the simulation below). So every fifty rounds the
+//! controller eases off for two rounds; if the calls become faster, the queue was ours, and it keeps easing.
+//!
 //! [`Controller`] is pure, time is an argument. [`Limiter`] drives one for tasks. Use one per class of calls of
-//! similar latency: a mix of look-ups and bulk inserts has no usual latency. The controller follows a server that
-//! slows down evenly with each further call only slowly, so `max` is a limit to be chosen with care.
+//! similar latency: a mix of look-ups and bulk inserts has no usual latency.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +30,13 @@ const SLOW_DEVIATIONS: f64 = 2.5;
 const SLOW_AT_LEAST: f64 = 0.1;
 /// A round this close to the usual latency counts as "as fast as usual".
 const USUAL_BAND: f64 = 1.01;
+/// Rounds between two easings. Two rounds at 0.8 of the limit cost 0.8 % of the throughput, and only where the limit
+/// is what holds the process back. With 100 rounds the simulated queue below grew to five times its capacity.
+const ROUNDS_BETWEEN_EASINGS: u32 = 50;
+/// How far an easing goes. If all latency above the server's own is our queue, the calls become 20 % faster.
+const EASE: f64 = 0.8;
+/// The part of the latency that must go away for the queue to be ours: half of what [`EASE`] can win.
+const EASED_AT_LEAST: f64 = 0.1;
 
 /// Limits of the controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +89,18 @@ pub struct Controller {
     in_flight: usize,
     round: Round,
     usual: Option<Usual>,
+    easing: Easing,
+}
+
+/// Where the controller stands in looking for a queue of its own making.
+#[derive(Debug, Clone, Copy)]
+enum Easing {
+    /// Not looking; this many rounds since the last time.
+    Resting { rounds: u32 },
+    /// The limit was lowered from `restore`; calls of the time before are still coming back.
+    Settling { restore: f64 },
+    /// The calls of this round show what the lower limit brings.
+    Measuring { restore: f64 },
 }
 
 /// What happened since the last adjustment.
@@ -104,6 +126,10 @@ impl Usual {
         latency > self.mean + band
     }
 
+    fn is_eased(self, latency: f64) -> bool {
+        latency < self.mean - self.variance.sqrt().max(EASED_AT_LEAST * self.mean)
+    }
+
     fn observe(&mut self, latency: f64) {
         let difference = latency - self.mean;
         self.mean += SMOOTHING * difference;
@@ -122,6 +148,7 @@ impl Controller {
             in_flight: 0,
             round: Round::default(),
             usual: None,
+            easing: Easing::Resting { rounds: 0 },
         })
     }
 
@@ -162,26 +189,60 @@ impl Controller {
     }
 
     fn adjust(&mut self, now: Duration, latest: Duration) {
-        let round = self.round;
-        let mean = (round.answers > 0).then(|| round.latency_sum / f64::from(round.answers));
+        let mean = (self.round.answers > 0).then(|| self.round.latency_sum / f64::from(self.round.answers));
+        match self.easing {
+            Easing::Resting { rounds } => self.follow(rounds, mean),
+            Easing::Settling { restore } => self.easing = Easing::Measuring { restore },
+            Easing::Measuring { restore } => self.judge_easing(restore, mean),
+        }
+        self.limit = self.limit.clamp(as_float(self.settings.min), as_float(self.settings.max));
+        let round_trip = self.usual.map_or(latest, |usual| Duration::from_secs_f64(usual.mean));
+        // Calls in flight stay at the limit across the adjustment, and that counts for the round that begins.
+        let limit_reached = self.in_flight >= self.limit();
+        self.round = Round { ends_at: Some(now + round_trip), limit_reached, ..Round::default() };
+    }
+
+    /// The rule: +1 or x0.9.
+    fn follow(&mut self, rounds: u32, mean: Option<f64>) {
         let (slow, fast) = match (mean, self.usual) {
             (Some(mean), Some(usual)) => (usual.is_slow(mean), mean <= usual.mean * USUAL_BAND),
             (Some(_), None) => (false, true),
             (None, _) => (false, false),
         };
-        if round.pushed_back || slow {
-            self.limit *= 0.9;
-        } else if fast && round.limit_reached {
-            self.limit += 1.0;
-        }
-        self.limit = self.limit.clamp(as_float(self.settings.min), as_float(self.settings.max));
         if let Some(mean) = mean {
             self.usual.get_or_insert(Usual { mean, variance: 0.0 }).observe(mean);
         }
-        let round_trip = self.usual.map_or(latest, |usual| Duration::from_secs_f64(usual.mean));
-        // Calls in flight stay at the limit across the adjustment, and that counts for the round that begins.
-        let limit_reached = self.in_flight >= self.limit();
-        self.round = Round { ends_at: Some(now + round_trip), limit_reached, ..Round::default() };
+        let held_back = self.round.pushed_back || slow;
+        if held_back {
+            self.limit *= 0.9;
+        } else if rounds >= ROUNDS_BETWEEN_EASINGS && self.round.limit_reached && mean.is_some() {
+            self.ease();
+            return;
+        } else if fast && self.round.limit_reached {
+            self.limit += 1.0;
+        }
+        self.easing = Easing::Resting { rounds: rounds.saturating_add(1) };
+    }
+
+    fn ease(&mut self) {
+        self.easing = Easing::Settling { restore: self.limit };
+        self.limit *= EASE;
+    }
+
+    fn judge_easing(&mut self, restore: f64, mean: Option<f64>) {
+        match (mean, self.usual.as_mut()) {
+            (Some(mean), Some(usual)) if usual.is_eased(mean) => {
+                usual.mean = mean;
+                self.ease();
+            }
+            _ => {
+                // A push-back in these two rounds came at the lower limit; the higher one would fare no better.
+                if !self.round.pushed_back {
+                    self.limit = restore;
+                }
+                self.easing = Easing::Resting { rounds: 0 };
+            }
+        }
     }
 }
 
@@ -239,9 +300,10 @@ impl Limiter {
 
     /// Waits for a place. Dropping the future gives up the place in the queue.
     pub async fn acquire(&self) -> Permit {
-        #[expect(clippy::expect_used, reason = "the semaphore is private and never closed")]
-        let place = self.shared.places.acquire().await.expect("the semaphore is never closed");
-        place.forget();
+        // An error would mean a closed semaphore; it is private and nobody closes it.
+        if let Ok(place) = self.shared.places.acquire().await {
+            place.forget();
+        }
         self.shared.state().controller.started();
         Permit {
             started: self.shared.clock.uptime(),
@@ -293,7 +355,10 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::cmp::Reverse;
     use std::collections::BinaryHeap;
+
+    use futures::FutureExt as _;
 
     use super::*;
     use crate::context::Context;
@@ -305,14 +370,16 @@ mod tests {
         Controller::new(ConcurrencySettings { max, ..ConcurrencySettings::default() }).unwrap()
     }
 
-    /// Drives a controller against a simulated server for `calls` calls. `demand` is how many calls the process
-    /// would like to have in flight, `answer` the server's behaviour given how many are. Returns the limits during the
-    /// second half, when the controller has settled.
+    /// A simulated server: told the time of arrival and the number of calls in flight, answers with a latency.
+    type Server<'a> = &'a mut dyn FnMut(Duration, usize) -> (Duration, CallOutcome);
+
+    /// Drives a controller through `calls` calls of a process that would like to have `demand` in flight. Returns the
+    /// limits during the second half, when the controller has settled.
     fn limits(
         mut controller: Controller,
         calls: usize,
         demand: usize,
-        mut answer: impl FnMut(usize) -> (Duration, CallOutcome),
+        server: Server<'_>,
     ) -> std::ops::RangeInclusive<usize> {
         let mut now = Duration::ZERO;
         let mut flying = BinaryHeap::new();
@@ -320,14 +387,12 @@ mod tests {
         for call in 0..calls {
             while controller.in_flight() < controller.limit().min(demand) {
                 controller.started();
-                let (latency, outcome) = answer(controller.in_flight());
-                let code = outcome as u8;
-                flying.push(std::cmp::Reverse((now + latency, latency, code)));
+                let (latency, outcome) = server(now, controller.in_flight());
+                flying.push(Reverse((now + latency, latency, outcome as usize)));
             }
-            let std::cmp::Reverse((at, latency, code)) = flying.pop().unwrap();
-            now = at;
-            let outcome =
-                [CallOutcome::Answered, CallOutcome::PushedBack, CallOutcome::Failed][usize::from(code)];
+            let Reverse((returned_at, latency, outcome)) = flying.pop().unwrap();
+            now = returned_at;
+            let outcome = [CallOutcome::Answered, CallOutcome::PushedBack, CallOutcome::Failed][outcome];
             controller.finished(now, latency, outcome);
             if call > calls / 2 {
                 lowest = lowest.min(controller.limit());
@@ -337,16 +402,30 @@ mod tests {
         lowest..=highest
     }
 
+    /// A server that works on `capacity` calls at a time, each `work` long, and lets the others queue.
+    fn queueing(
+        capacity: usize,
+        work: impl Fn() -> Duration,
+    ) -> impl FnMut(Duration, usize) -> (Duration, CallOutcome) {
+        let mut free_at: BinaryHeap<_> = (0..capacity).map(|_| Reverse(Duration::ZERO)).collect();
+        move |now, _| {
+            let Reverse(free) = free_at.pop().unwrap();
+            let done = free.max(now) + work();
+            free_at.push(Reverse(done));
+            (done - now, CallOutcome::Answered)
+        }
+    }
+
     #[test]
     fn an_even_server_is_used_up_to_the_maximum() {
-        let seen = limits(controller(32), 5_000, 100, |_| (100 * MS, CallOutcome::Answered));
-        assert_eq!(seen, 32..=32);
+        let seen = limits(controller(32), 5_000, 100, &mut |_, _| (100 * MS, CallOutcome::Answered));
+        assert!(*seen.start() >= 25 && *seen.end() == 32, "easing to 0.8 is all that may happen: {seen:?}");
     }
 
     #[test]
     fn noise_alone_does_not_starve_us() {
         let random = SeededRandom::from_seed(4);
-        let seen = limits(controller(32), 20_000, 100, |_| {
+        let seen = limits(controller(32), 20_000, 100, &mut |_, _| {
             (50 * MS + random.duration_up_to(100 * MS), CallOutcome::Answered)
         });
         assert!(*seen.start() >= 16, "{seen:?}");
@@ -354,30 +433,32 @@ mod tests {
 
     #[test]
     fn push_back_keeps_the_number_near_what_is_accepted() {
-        let seen = limits(controller(64), 20_000, 100, |in_flight| {
+        let seen = limits(controller(64), 20_000, 100, &mut |_, in_flight| {
             if in_flight > 10 { (5 * MS, CallOutcome::PushedBack) } else { (100 * MS, CallOutcome::Answered) }
         });
         assert!(*seen.start() >= 7 && *seen.end() <= 13, "{seen:?}");
     }
 
     #[test]
-    fn a_server_that_becomes_slow_beyond_its_capacity_is_not_overrun() {
-        let seen = limits(controller(64), 20_000, 100, |in_flight| {
-            (if in_flight > 12 { 400 * MS } else { 100 * MS }, CallOutcome::Answered)
-        });
-        assert!(*seen.start() >= 6 && *seen.end() <= 24, "{seen:?}");
+    fn a_server_that_queues_is_used_but_not_buried() {
+        let seen = limits(controller(64), 50_000, 100, &mut queueing(12, || 100 * MS));
+        assert!(*seen.start() >= 8 && *seen.end() <= 30, "{seen:?}");
+        let random = SeededRandom::from_seed(9);
+        let noisy = || 50 * MS + random.duration_up_to(100 * MS);
+        let seen = limits(controller(64), 50_000, 100, &mut queueing(12, noisy));
+        assert!(*seen.start() >= 5 && *seen.end() <= 48, "{seen:?}");
     }
 
     #[test]
     fn a_limit_that_is_not_reached_is_not_raised() {
         let controller =
             Controller::new(ConcurrencySettings { start: 5, ..ConcurrencySettings::default() }).unwrap();
-        assert_eq!(limits(controller, 1_000, 4, |_| (100 * MS, CallOutcome::Answered)), 5..=5);
+        assert_eq!(limits(controller, 1_000, 4, &mut |_, _| (100 * MS, CallOutcome::Answered)), 5..=5);
     }
 
     #[test]
     fn failures_neither_raise_nor_lower_it() {
-        let seen = limits(controller(64), 1_000, 100, |_| (2 * MS, CallOutcome::Failed));
+        let seen = limits(controller(64), 1_000, 100, &mut |_, _| (2 * MS, CallOutcome::Failed));
         assert_eq!(seen, 2..=2);
     }
 
@@ -403,12 +484,20 @@ mod tests {
         }
     }
 
+    fn finish(held: Vec<Permit>, outcome: CallOutcome) {
+        for permit in held {
+            permit.finish(outcome);
+        }
+    }
+
     #[tokio::test]
     async fn the_limiter_follows_its_controller_up_and_down() {
         let (context, clock) = Context::manual(1);
         let limiter = Limiter::new(ConcurrencySettings::default(), Arc::clone(&context.clock)).unwrap();
         let mut peak = 0;
         for _ in 0..20 {
+            // Each round gets a fresh share of the cooperative budget, else a free place looks taken.
+            tokio::task::yield_now().await;
             let mut held = Vec::new();
             while let Some(permit) = limiter.acquire().now_or_never() {
                 held.push(permit);
@@ -416,17 +505,18 @@ mod tests {
             assert_eq!(held.len(), limiter.limit());
             peak = peak.max(held.len());
             clock.advance(100 * MS);
-            held.into_iter().for_each(|permit| permit.finish(CallOutcome::Answered));
+            finish(held, CallOutcome::Answered);
         }
         assert!(peak > 10, "{peak}");
         for _ in 0..60 {
+            tokio::task::yield_now().await;
             let mut held = Vec::new();
             while let Some(permit) = limiter.acquire().now_or_never() {
                 held.push(permit);
             }
             assert_eq!(held.len(), limiter.limit());
             clock.advance(100 * MS);
-            held.into_iter().for_each(|permit| permit.finish(CallOutcome::PushedBack));
+            finish(held, CallOutcome::PushedBack);
         }
         assert_eq!(limiter.limit(), 1);
         assert_eq!(limiter.in_flight(), 0);
@@ -444,6 +534,4 @@ mod tests {
         waiting.await.finish(CallOutcome::Answered);
         assert_eq!(limiter.in_flight(), 0);
     }
-
-    use futures::FutureExt as _;
 }
