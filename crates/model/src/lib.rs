@@ -13,10 +13,12 @@ pub mod journal;
 pub mod kind;
 pub mod listing;
 pub mod origin;
+pub mod plan;
 pub mod reason;
 pub mod record;
 pub mod row;
 pub mod run;
+pub mod selection;
 pub mod timing;
 pub mod transition;
 
