@@ -47,19 +47,30 @@ impl InProcess {
     }
 
     fn consume_place(&self, place: Place, prefetch: u16) -> Result<Box<dyn Consumer>> {
-        self.shared.check_open()?;
         self.shared.store.depth(&place)?;
         Ok(Box::new(InProcessConsumer::new(Arc::clone(&self.shared), place, prefetch)))
     }
 }
 
 impl Shared {
-    fn check_open(&self) -> Result<()> {
-        if self.closed.is_cancelled() { Err(Error::Closed) } else { Ok(()) }
+    fn check(&self, migration: &str) -> Result<()> {
+        if self.closed.is_cancelled() {
+            return Err(Error::Closed);
+        }
+        check_migration(migration)
+    }
+
+    fn stage(&self, queue: &QueueName) -> Result<Place> {
+        self.check(&queue.migration)?;
+        Ok(Place::Stage(queue.clone()))
+    }
+
+    fn dead(&self, migration: &str) -> Result<Place> {
+        self.check(migration)?;
+        Ok(Place::Dead(migration.to_owned()))
     }
 
     fn put(&self, place: &Place, message: Message) -> Result<()> {
-        self.check_open()?;
         message.check()?;
         if self.store.push(place, message) {
             Ok(())
@@ -72,8 +83,7 @@ impl Shared {
 #[async_trait]
 impl Broker for InProcess {
     async fn declare(&self, migration: &str) -> Result<()> {
-        check_migration(migration)?;
-        self.shared.check_open()?;
+        self.shared.check(migration)?;
         self.shared.store.declare(migration);
         Ok(())
     }
@@ -83,21 +93,20 @@ impl Broker for InProcess {
     }
 
     async fn consume(&self, queue: &QueueName, prefetch: u16) -> Result<Box<dyn Consumer>> {
-        self.consume_place(Place::Stage(queue.clone()), prefetch)
+        self.consume_place(self.shared.stage(queue)?, prefetch)
     }
 
     async fn consume_dead_letters(&self, migration: &str, prefetch: u16) -> Result<Box<dyn Consumer>> {
-        self.consume_place(Place::Dead(migration.to_owned()), prefetch)
+        self.consume_place(self.shared.dead(migration)?, prefetch)
     }
 
     async fn depth(&self, queue: &QueueName) -> Result<Depth> {
-        let place = Place::Stage(queue.clone());
-        let ready = self.shared.store.depth(&place)?;
+        let ready = self.shared.store.depth(&self.shared.stage(queue)?)?;
         Ok(Depth { ready, delayed: Some(self.shared.store.delayed(queue)) })
     }
 
     async fn dead_letters(&self, migration: &str) -> Result<u64> {
-        self.shared.store.depth(&Place::Dead(migration.to_owned()))
+        self.shared.store.depth(&self.shared.dead(migration)?)
     }
 
     async fn unroutable(&self) -> Result<u64> {
@@ -105,14 +114,15 @@ impl Broker for InProcess {
     }
 
     async fn purge(&self, queue: &QueueName) -> Result<u64> {
-        self.shared.store.purge(&Place::Stage(queue.clone()))
+        self.shared.store.purge(&self.shared.stage(queue)?)
     }
 
     async fn purge_dead_letters(&self, migration: &str) -> Result<u64> {
-        self.shared.store.purge(&Place::Dead(migration.to_owned()))
+        self.shared.store.purge(&self.shared.dead(migration)?)
     }
 
     async fn delete(&self, migration: &str) -> Result<()> {
+        self.shared.check(migration)?;
         self.shared.store.delete(migration);
         Ok(())
     }
@@ -145,12 +155,15 @@ struct InProcessPublisher {
 #[async_trait]
 impl Publisher for InProcessPublisher {
     async fn publish(&self, queue: &QueueName, messages: Vec<Message>) -> Vec<Result<()>> {
-        let place = Place::Stage(queue.clone());
+        let place = match self.shared.stage(queue) {
+            Ok(place) => place,
+            Err(error) => return vec![Err(error); messages.len()],
+        };
         messages.into_iter().map(|message| self.shared.put(&place, message)).collect()
     }
 
     async fn delay(&self, queue: &QueueName, message: Message, wait: Duration) -> Result<()> {
-        self.shared.check_open()?;
+        self.shared.check(&queue.migration)?;
         message.check()?;
         let step = self.shared.ladder.step(wait);
         if self.shared.store.park(queue, message, step) {
@@ -160,7 +173,7 @@ impl Publisher for InProcessPublisher {
     }
 
     async fn dead_letter(&self, queue: &QueueName, message: Message, reason: &str) -> Result<()> {
-        let place = Place::Dead(queue.migration.clone());
+        let place = self.shared.dead(&queue.migration)?;
         self.shared.put(&place, message.given_up(queue.stage, reason))
     }
 }
