@@ -51,6 +51,11 @@ pub enum Wait {
 }
 
 impl State {
+    /// Inverse of [`Self::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// One state of each shape, for coverage checks.
     pub const ALL: [Self; 15] = [
         Self::Discovered,
@@ -259,8 +264,8 @@ pub struct Delta {
 }
 
 impl Row {
-    /// The tallies a row stands in now, with their amounts.
-    fn standing(&self) -> Vec<(Tally, i64)> {
+    /// The tallies a row stands in now, with their amounts; what a recount adds up.
+    pub fn standing(&self) -> Vec<(Tally, i64)> {
         let mut found = Vec::with_capacity(4);
         match self.state {
             State::Filtered => found.push((Tally::Filtered, 1)),
@@ -289,7 +294,7 @@ impl Row {
     /// The counter changes of replacing `before` by `self`.
     ///
     /// A settled row that a later run selects again is counted by the later run and stays counted in the earlier
-    /// one, whose table is history; a pending one moves.
+    /// one, whose table is history; a pending one moves, and so does an update that was on its way.
     pub fn deltas(&self, kind: Kind, before: Option<&Self>) -> Vec<Delta> {
         let mut changes: Vec<Delta> = Vec::new();
         let mut add = |run: RunNo, tally: Tally, by: i64| {
@@ -299,11 +304,12 @@ impl Row {
                 changes.push(Delta { run, kind, tally, by });
             }
         };
-        if let Some(old) = before
-            && (old.run == self.run || !old.state.is_settled())
-        {
+        if let Some(old) = before {
+            let stays = old.run != self.run && old.state.is_settled();
             for (tally, amount) in old.standing() {
-                add(old.run, tally, -amount);
+                if !stays || matches!(tally, Tally::Updating | Tally::StagedKib) {
+                    add(old.run, tally, -amount);
+                }
             }
         }
         for (tally, amount) in self.standing() {

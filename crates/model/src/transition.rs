@@ -3,7 +3,8 @@
 //! Constraints: both ledgers and the model checker run exactly this function; a store only reads rows, calls it, and swaps the
 //! result in if the row is still what was read. Five rules keep records from being doubled, each necessary: the
 //! intent is stored before a request is sent; a row in doubt is never sent again before a completed probe; a lease's end is the last moment a
-//! request may be on its way; a worker whose fence is stale is refused; a row touched in an older epoch is in doubt.
+//! request may be on its way; a worker whose fence is stale, or was handed out in an older epoch, is refused; a row touched in an older
+//! epoch is in doubt.
 
 use std::time::Duration;
 
@@ -35,8 +36,6 @@ pub enum Event {
         verdict: Verdict,
         /// The ledger's time.
         now: UnixMillis,
-        /// The ledger's epoch.
-        epoch: Epoch,
     },
     /// A confirmed message carries the record.
     Published {
@@ -51,8 +50,6 @@ pub enum Event {
         lease: Lease,
         /// The ledger's time.
         now: UnixMillis,
-        /// The ledger's epoch.
-        epoch: Epoch,
         /// How long after the last possible send a write may still become visible.
         quiet: Duration,
         /// The earliest probe of a row that was last sent at an unknown time (new epoch): the epoch's start plus quiet.
@@ -87,6 +84,8 @@ pub enum Event {
         until: UnixMillis,
         /// Whether it uses up an attempt.
         attempt: bool,
+        /// To be sent in a batch of its own next time, because the whole batch was refused.
+        alone: bool,
     },
     /// The request may have had an effect; to be probed not before `until`.
     Doubt {
@@ -94,6 +93,8 @@ pub enum Event {
         fence: Fence,
         /// Earliest probe.
         until: UnixMillis,
+        /// The job has ended and a completed look-up after that found nothing: the first of the two absences.
+        absent: bool,
     },
     /// A completed probe found nothing.
     Absent {
@@ -211,31 +212,29 @@ pub enum Refusal {
     Illegal,
 }
 
-/// The row after the event, or why the event does not apply.
-pub fn next(row: Option<&Row>, event: Event) -> Result<Row, Refusal> {
+/// The row after the event, or why the event does not apply. `epoch` is the ledger's at the moment of the event.
+pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusal> {
     let Some(row) = row else {
         return match event {
-            Event::Register { run, fingerprint, verdict, now, epoch } => {
+            Event::Register { run, fingerprint, verdict, now } => {
                 Ok(registered(run, fingerprint, verdict, now, epoch))
             }
             _ => Err(Refusal::Unknown),
         };
     };
     match event {
-        Event::Register { run, fingerprint, verdict, now, epoch } => {
+        Event::Register { run, fingerprint, verdict, now } => {
             Ok(register_again(row, run, fingerprint, verdict, now, epoch))
         }
         Event::Published { now, staged_kib } => published(row, now, staged_kib),
-        Event::Claim { lease, now, epoch, quiet, probe_from } => {
-            claim(row, lease, now, epoch, quiet, probe_from)
-        }
+        Event::Claim { lease, now, quiet, probe_from } => claim(row, lease, now, epoch, quiet, probe_from),
         Event::Renew { lease } => {
-            let mut flight = held(row, lease.fence)?;
+            let mut flight = held(row, lease.fence, epoch)?;
             flight.lease = Some(lease);
             Ok(Row { flight: Some(flight), ..*row })
         }
         Event::Intend { fence, last_send_at } => {
-            let mut flight = held(row, fence)?;
+            let mut flight = held(row, fence, epoch)?;
             if row.state != State::Claimed {
                 return Err(Refusal::Illegal);
             }
@@ -247,31 +246,31 @@ pub fn next(row: Option<&Row>, event: Event) -> Result<Row, Refusal> {
             Ok(Row { state: State::Intended, flight: Some(flight), ..*row })
         }
         Event::JobAccepted { fence, job } => {
-            let mut flight = held(row, fence)?;
+            let mut flight = held(row, fence, epoch)?;
             if row.state != State::Intended {
                 return Err(Refusal::Illegal);
             }
             flight.job = Some(job);
             Ok(Row { flight: Some(flight), ..*row })
         }
-        Event::Unsent { fence, wait, until, attempt } => {
-            let flight = held(row, fence)?;
+        Event::Unsent { fence, wait, until, attempt, alone } => {
+            let flight = held(row, fence, epoch)?;
             if row.state != State::Intended {
                 return Err(Refusal::Illegal);
             }
-            let flight = Flight { last_send_at: None, job: None, ..flight };
+            let flight = Flight { last_send_at: None, job: None, alone: flight.alone || alone, ..flight };
             Ok(Row { state: State::Waiting(wait), flight: Some(parked(flight, until, attempt)), ..*row })
         }
-        Event::Doubt { fence, until } => {
-            let flight = held(row, fence)?;
+        Event::Doubt { fence, until, absent } => {
+            let flight = held(row, fence, epoch)?;
             if row.state != State::Intended {
                 return Err(Refusal::Illegal);
             }
-            let flight = Flight { absent_once: false, ..parked(flight, until, true) };
+            let flight = Flight { absent_once: absent, ..parked(flight, until, true) };
             Ok(Row { state: State::InDoubt, doubted: true, flight: Some(flight), ..*row })
         }
         Event::Absent { fence, confirm_at } => {
-            let flight = held(row, fence)?;
+            let flight = held(row, fence, epoch)?;
             if row.state != State::InDoubt {
                 return Err(Refusal::Illegal);
             }
@@ -284,7 +283,7 @@ pub fn next(row: Option<&Row>, event: Event) -> Result<Row, Refusal> {
             Ok(Row { flight: Some(flight), ..*row })
         }
         Event::Created { fence, id, arrival } => {
-            let flight = held(row, fence)?;
+            let flight = held(row, fence, epoch)?;
             let possible = match row.state {
                 State::Intended | State::InDoubt => true,
                 // Nothing of ours was sent: it can only have been there before.
@@ -305,7 +304,7 @@ pub fn next(row: Option<&Row>, event: Event) -> Result<Row, Refusal> {
             })
         }
         Event::Park { fence, wait, until, attempt } => {
-            let flight = parked(held(row, fence)?, until, attempt);
+            let flight = parked(held(row, fence, epoch)?, until, attempt);
             match row.state {
                 State::Claimed => Ok(Row { state: State::Waiting(wait), flight: Some(flight), ..*row }),
                 State::InDoubt | State::Created => Ok(Row { flight: Some(flight), ..*row }),
@@ -313,7 +312,7 @@ pub fn next(row: Option<&Row>, event: Event) -> Result<Row, Refusal> {
             }
         }
         Event::Release { fence } => {
-            let flight = Flight { lease: None, ..held(row, fence)? };
+            let flight = Flight { lease: None, ..held(row, fence, epoch)? };
             match row.state {
                 State::Claimed => Ok(Row { state: State::Queued, flight: Some(flight), ..*row }),
                 State::InDoubt | State::Created => Ok(Row { flight: Some(flight), ..*row }),
@@ -321,14 +320,14 @@ pub fn next(row: Option<&Row>, event: Event) -> Result<Row, Refusal> {
             }
         }
         Event::Commit { fence, command_hash } => {
-            held(row, fence)?;
+            held(row, fence, epoch)?;
             if row.state != State::Created {
                 return Err(Refusal::Illegal);
             }
             Ok(Row { state: State::Committed, command_hash, reason: None, flight: None, ..*row })
         }
-        Event::Fail { fence, reason } => settle(row, fence, State::Failed, reason),
-        Event::Skip { fence, reason } => settle(row, fence, State::Skipped, reason),
+        Event::Fail { fence, reason } => settle(row, fence, State::Failed, reason, epoch),
+        Event::Skip { fence, reason } => settle(row, fence, State::Skipped, reason, epoch),
         Event::Kept => {
             if !row.state.is_migrated() {
                 return Err(Refusal::Illegal);
@@ -452,13 +451,19 @@ fn claim(
     {
         return Err(Refusal::Busy { until: held.until });
     }
-    if lost_writes && row.state != State::Created {
-        // Whatever the row says, a later write of it may be lost: it counts as sent until a probe says otherwise.
-        let not_before = probe_from.max(settled_by(&flight, quiet));
+    if lost_writes {
+        // Whatever the row says, a later write of it may be lost, and so may a claim or its renewal: wait until every
+        // holder of the older epoch must have stopped and every request must have taken effect. Then it counts as sent until a probe
+        // says otherwise; one that is known to exist has only repeatable steps left.
+        let lease_end = flight.lease.map_or(UnixMillis(i64::MIN), |held| held.until);
+        let not_before = probe_from.max(settled_by(&flight, quiet)).max(lease_end);
         if not_before > now {
             return Err(Refusal::NotYet { until: not_before });
         }
         let flight = Flight { epoch, lease: Some(lease), ..flight };
+        if row.state == State::Created {
+            return Ok(Row { flight: Some(flight), ..*row });
+        }
         return Ok(Row { state: State::InDoubt, doubted: true, flight: Some(flight), ..*row });
     }
     let not_before = match row.state {
@@ -490,13 +495,19 @@ fn settled_by(flight: &Flight, quiet: Duration) -> UnixMillis {
     }
 }
 
-fn settle(row: &Row, fence: Option<Fence>, state: State, reason: Reason) -> Result<Row, Refusal> {
+fn settle(
+    row: &Row,
+    fence: Option<Fence>,
+    state: State,
+    reason: Reason,
+    epoch: Epoch,
+) -> Result<Row, Refusal> {
     if row.state.is_settled() {
         return Err(Refusal::Settled);
     }
     match fence {
         Some(fence) => {
-            held(row, fence)?;
+            held(row, fence, epoch)?;
             // A row in doubt leaves it through a completed probe only.
             if row.state == State::InDoubt {
                 return Err(Refusal::Illegal);
@@ -511,13 +522,15 @@ fn settle(row: &Row, fence: Option<Fence>, state: State, reason: Reason) -> Resu
     Ok(Row { state, reason: Some(reason), flight: None, ..*row })
 }
 
-fn held(row: &Row, fence: Fence) -> Result<Flight, Refusal> {
+/// The flight, if `fence` still holds the row. A claim of an older epoch is void even if its fence stands in the row: a later
+/// claim by somebody else, and what that one sent, may be what the ledger lost; the old holder could otherwise renew and send too.
+fn held(row: &Row, fence: Fence, epoch: Epoch) -> Result<Flight, Refusal> {
     if row.state.is_settled() {
         return Err(Refusal::Settled);
     }
     let flight = row.flight.ok_or(Refusal::Illegal)?;
     match flight.lease {
-        Some(lease) if lease.fence == fence => Ok(flight),
+        Some(lease) if lease.fence == fence && flight.epoch >= epoch => Ok(flight),
         _ => Err(Refusal::StaleFence),
     }
 }
