@@ -412,7 +412,7 @@ mod tests {
             let Reverse(free) = free_at.pop().unwrap();
             let done = free.max(now) + work();
             free_at.push(Reverse(done));
-            (done - now, CallOutcome::Answered)
+            (done.saturating_sub(now), CallOutcome::Answered)
         }
     }
 
