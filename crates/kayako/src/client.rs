@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::answer::{self, Answer};
@@ -20,6 +20,7 @@ use crate::error::{Error, NotSentCause, UnreadableCause};
 use crate::gate::{CallOutcome, Gate, LoginResult, RateClass};
 use crate::lookup::Witnesses;
 use crate::session::{Session, SessionGeneration, Sessions};
+use crate::slot::{Slot, Ticket};
 use crate::transport::{CSRF_SWITCH, Transport};
 
 const LOGIN: Call = Call { verb: Verb::Get, template: "/session", id: None };
@@ -46,62 +47,6 @@ struct Inner {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("url", &self.inner.config.url.as_str()).finish_non_exhaustive()
-    }
-}
-
-/// A paid place in the account's budget, with a connection and a session at hand: what is sent with it leaves at
-/// once. Every call that creates something takes one, so that its caller can write down the intent *after* all
-/// waiting and immediately before sending.
-///
-/// Dropping it unused gives the place back.
-#[must_use = "a slot that is dropped gives its place in the budget back"]
-pub struct Slot {
-    ticket: Ticket,
-    deadline: Option<Instant>,
-}
-
-impl Slot {
-    /// The call made with this slot, including a repeat after a dead session, is over at this moment: nothing is
-    /// sent later. This is the `last_send_at` that a quiet period counts from.
-    pub fn finish_by(mut self, deadline: Instant) -> Self {
-        self.deadline = Some(deadline);
-        self
-    }
-
-    /// The budget it was paid from.
-    pub fn class(&self) -> RateClass {
-        self.ticket.class
-    }
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("class", &self.ticket.class).field("deadline", &self.deadline).finish()
-    }
-}
-
-/// Tells the gate exactly once how a call ended, also when the call's future is dropped half-way.
-struct Ticket {
-    gate: Arc<dyn Gate>,
-    class: RateClass,
-    started: Instant,
-    settled: bool,
-    /// Held for as long as the connection is in use.
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Ticket {
-    fn settle(mut self, outcome: CallOutcome) {
-        self.settled = true;
-        self.gate.after(self.class, outcome, self.started.elapsed());
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.gate.after(self.class, CallOutcome::Abandoned, self.started.elapsed());
-        }
     }
 }
 
@@ -161,16 +106,10 @@ impl Client {
         let inner = &self.inner;
         inner.gate.before(class).await?;
         // From here on the gate must be told, even if this future is dropped while it waits for a connection.
-        let mut ticket = Ticket {
-            gate: Arc::clone(&inner.gate),
-            class,
-            started: Instant::now(),
-            settled: false,
-            permit: None,
-        };
+        let mut ticket = Ticket::new(Arc::clone(&inner.gate), class);
         let permit = timeout(inner.config.timeouts.pool, Arc::clone(&inner.in_flight).acquire_owned());
         match permit.await {
-            Ok(Ok(permit)) => ticket.permit = Some(permit),
+            Ok(Ok(permit)) => ticket.hold(permit),
             Ok(Err(_)) => return Err(Error::Internal("the pool of connections was closed")),
             Err(_) => return Err(Error::not_sent(call, NotSentCause::Pool)),
         }
@@ -297,7 +236,7 @@ impl Client {
                 return Err(Error::not_sent(call, NotSentCause::Deadline));
             }
         }
-        ticket.started = Instant::now();
+        ticket.start();
         let read = match self.inner.transport.exchange(request, session.headers(), limit).await {
             Ok(raw) => {
                 let read = answer::read(call, request.batch, &raw);

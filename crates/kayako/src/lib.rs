@@ -20,6 +20,7 @@ pub mod gate;
 pub mod ids;
 pub mod lookup;
 pub mod resources;
+pub mod slot;
 pub mod vocabulary;
 
 mod answer;
@@ -27,16 +28,18 @@ mod call;
 mod paging;
 mod session;
 mod transport;
+mod verdict;
 mod wire;
 
 pub use call::{Call, Verb};
-pub use client::{Client, Slot};
+pub use client::Client;
 pub use code::ErrorCode;
 pub use config::{ClientConfig, Credentials, Timeouts};
 pub use error::{Error, ErrorItem, LostCause, NotSentCause, Refusal, UnreadableCause};
 pub use gate::{CallOutcome, Gate, LoginResult, OpenGate, RateClass};
 pub use ids::*;
-pub use lookup::{Finding, Lookup, LookupBatch};
+pub use lookup::{Finding, LegacyCollection, Lookup, LookupBatch};
 pub use resources::*;
 pub use session::SessionGeneration;
+pub use slot::Slot;
 pub use vocabulary::*;

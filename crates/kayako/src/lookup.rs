@@ -118,10 +118,35 @@ impl<T> LookupBatch<T> {
     }
 }
 
+/// The collections that can be looked up by the ids we gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LegacyCollection {
+    /// Teams.
+    Teams,
+    /// Organizations.
+    Organizations,
+    /// Users.
+    Users,
+    /// Cases.
+    Cases,
+}
+
+impl LegacyCollection {
+    /// Its path.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Teams => "/teams",
+            Self::Organizations => "/organizations",
+            Self::Users => "/users",
+            Self::Cases => "/cases",
+        }
+    }
+}
+
 /// A resource that carries the id we gave it (`legacy_id`) and can be looked up by it.
 pub(crate) trait LegacyIdentified: Identified + DeserializeOwned {
     /// The collection that accepts `?legacy_ids=`.
-    const COLLECTION: &'static str;
+    const COLLECTION: LegacyCollection;
     /// Non-default fields to ask for.
     const FIELDS: Option<&'static str> = None;
     /// Objects to be shown whole instead of as stubs.
@@ -137,7 +162,7 @@ pub(crate) trait LegacyIdentified: Identified + DeserializeOwned {
 /// Per collection: an id known to exist, and how many ids the account really looks at.
 #[derive(Debug, Default)]
 pub(crate) struct Witnesses {
-    known: Mutex<HashMap<&'static str, Known>>,
+    known: Mutex<HashMap<LegacyCollection, Known>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -147,11 +172,16 @@ struct Known {
 }
 
 impl Witnesses {
-    fn of(&self, collection: &'static str) -> Known {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(collection).cloned().unwrap_or_default()
+    fn of(&self, collection: LegacyCollection) -> Known {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&collection)
+            .cloned()
+            .unwrap_or_default()
     }
 
-    fn update(&self, collection: &'static str, change: impl FnOnce(&mut Known)) {
+    fn update(&self, collection: LegacyCollection, change: impl FnOnce(&mut Known)) {
         change(self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(collection).or_default());
     }
 }
@@ -160,8 +190,15 @@ impl Witnesses {
 const MAX_QUERY_BYTES: usize = 5_000;
 
 impl Client {
+    /// Names an id that is known to exist (a committed record's). A client learns witnesses from what it finds;
+    /// one that has found nothing yet, such as after a restart, cannot notice that the account ignores the tail of
+    /// its very first lists. Tell it one before its first probe.
+    pub fn know_legacy_id(&self, collection: LegacyCollection, id: &str) {
+        self.witnesses().update(collection, |known| known.witness = Some(id.to_owned()));
+    }
+
     pub(crate) async fn look_up<T: LegacyIdentified>(&self, ids: &[&str]) -> Result<LookupBatch<T>, Error> {
-        let call = Request::get(T::COLLECTION).call;
+        let call = Request::get(T::COLLECTION.path()).call;
         if ids.iter().any(|id| id.is_empty() || id.contains(',') || id.trim() != *id) {
             return Err(Error::Argument {
                 call,
@@ -203,7 +240,9 @@ impl Client {
         asked: usize,
         batch: &mut LookupBatch<T>,
     ) -> Result<Verdict<'a>, Error> {
-        chunk.iter().for_each(|id| batch.reset(id));
+        for id in chunk {
+            batch.reset(id);
+        }
         let ids: Vec<&str> = chunk.iter().copied().chain(witness).collect();
         let mut witness_seen = false;
         // Doubles can make an answer longer than the question; far more means that the filter was ignored.
@@ -233,14 +272,18 @@ impl Client {
         // Everything before an id that was found was looked at as well.
         let proven = if witness_seen { chunk.len() } else { last_found.map_or(0, |position| position + 1) };
         let (looked_at, tail) = chunk.split_at(proven);
-        looked_at.iter().for_each(|id| batch.settle_absent(id));
+        for id in looked_at {
+            batch.settle_absent(id);
+        }
         if tail.is_empty() {
             return Ok(Verdict::Settled);
         }
         match witness {
             // Nothing of this kind is known to exist, so there is nothing to compare with.
             None if last_found.is_none() => {
-                tail.iter().for_each(|id| batch.settle_absent(id));
+                for id in tail {
+                    batch.settle_absent(id);
+                }
                 return Ok(Verdict::Settled);
             }
             // The id just found is the witness of the next round.
@@ -263,9 +306,13 @@ impl Client {
         Ok(Verdict::AskAgain(tail.to_vec()))
     }
 
-    fn shrink(&self, collection: &'static str, asked: usize) {
+    fn shrink(&self, collection: LegacyCollection, asked: usize) {
         let smaller = (asked / 2).max(1);
-        tracing::warn!(collection, ids = smaller, "the account looks at fewer ids per call than it is given");
+        tracing::warn!(
+            collection = collection.path(),
+            ids = smaller,
+            "the account looks at fewer ids per call than it is given"
+        );
         self.witnesses().update(collection, |known| {
             known.ids_per_call = Some(known.ids_per_call.map_or(smaller, |now| now.min(smaller)));
         });
@@ -278,7 +325,7 @@ enum Verdict<'a> {
 }
 
 fn by_legacy_ids<T: LegacyIdentified>(ids: &[&str]) -> Request {
-    let mut request = Request::get(T::COLLECTION).query("legacy_ids", ids.join(","));
+    let mut request = Request::get(T::COLLECTION.path()).query("legacy_ids", ids.join(","));
     if let Some(fields) = T::FIELDS {
         request = request.query("fields", fields);
     }

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{FileId, UserId};
 use crate::resources::cases::CaseFields;
@@ -18,6 +18,7 @@ use crate::resources::posts::Channel;
 use crate::resources::teams::NewTeam;
 use crate::resources::users::NewUser;
 use crate::session::SessionGeneration;
+use crate::slot::Slot;
 use crate::wire;
 
 /// The documented maximum of records in one call.

@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{BrandId, CaseId, FileId, FormId, PriorityId, StatusId, TeamId, TypeId, UserId};
-use crate::lookup::{LegacyIdentified, LookupBatch};
+use crate::lookup::{LegacyCollection, LegacyIdentified, LookupBatch};
 use crate::paging::identified;
 use crate::resources::fields::{FieldValue, FieldValues};
 use crate::resources::posts::Channel;
 use crate::resources::tags::Tag;
 use crate::session::SessionGeneration;
+use crate::slot::Slot;
 use crate::vocabulary::CaseState;
 use crate::wire;
 
@@ -82,7 +83,7 @@ pub struct Case {
 identified!(Case);
 
 impl LegacyIdentified for Case {
-    const COLLECTION: &'static str = "/cases";
+    const COLLECTION: LegacyCollection = LegacyCollection::Cases;
     const FIELDS: Option<&'static str> = Some("+tags");
 
     fn legacy_id(&self) -> Option<&str> {

@@ -6,10 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{IdentityId, UserId};
 use crate::paging::identified;
+use crate::slot::Slot;
 use crate::wire;
 
 /// An e-mail address, or the stub of one, which has only the id.

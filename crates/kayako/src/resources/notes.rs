@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{FileId, NoteId, OrganizationId, UserId};
 use crate::paging::identified;
 use crate::session::SessionGeneration;
+use crate::slot::Slot;
 use crate::wire;
 
 /// What a note is about.

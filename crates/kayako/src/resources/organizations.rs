@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::OrganizationId;
-use crate::lookup::{LegacyIdentified, LookupBatch};
+use crate::lookup::{LegacyCollection, LegacyIdentified, LookupBatch};
 use crate::paging::identified;
 use crate::resources::fields::{FieldValue, FieldValues};
 use crate::resources::identities::PhoneIdentity;
 use crate::resources::tags::Tag;
+use crate::slot::Slot;
 use crate::wire;
 
 /// An organization.
@@ -91,7 +92,7 @@ impl From<WireOrganization> for Organization {
 identified!(Organization);
 
 impl LegacyIdentified for Organization {
-    const COLLECTION: &'static str = "/organizations";
+    const COLLECTION: LegacyCollection = LegacyCollection::Organizations;
     const FIELDS: Option<&'static str> = Some("+tags");
 
     fn legacy_id(&self) -> Option<&str> {

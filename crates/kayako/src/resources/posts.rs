@@ -8,10 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{AttachmentId, CaseId, FileId, MailboxId, PostId, StatusId, UserId};
 use crate::session::SessionGeneration;
+use crate::slot::Slot;
 use crate::wire;
 
 /// How a post comes or goes.

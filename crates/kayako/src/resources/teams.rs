@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{BusinessHourId, TeamId, UserId};
-use crate::lookup::{LegacyIdentified, LookupBatch};
+use crate::lookup::{LegacyCollection, LegacyIdentified, LookupBatch};
 use crate::paging::identified;
 use crate::resources::users::User;
+use crate::slot::Slot;
 use crate::wire;
 
 /// A team.
@@ -27,7 +28,7 @@ pub struct Team {
 identified!(Team);
 
 impl LegacyIdentified for Team {
-    const COLLECTION: &'static str = "/teams";
+    const COLLECTION: LegacyCollection = LegacyCollection::Teams;
 
     fn legacy_id(&self) -> Option<&str> {
         self.legacy_id.as_deref()

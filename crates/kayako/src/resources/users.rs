@@ -4,15 +4,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
-use crate::client::{Client, Slot};
+use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{LocaleId, OrganizationId, RoleId, TeamId, UserId};
-use crate::lookup::{LegacyIdentified, LookupBatch};
+use crate::lookup::{LegacyCollection, LegacyIdentified, LookupBatch};
 use crate::paging::identified;
 use crate::resources::fields::{FieldValue, FieldValues};
 use crate::resources::identities::{EmailIdentity, PhoneIdentity};
 use crate::resources::roles::Role;
 use crate::resources::tags::Tag;
+use crate::slot::Slot;
 use crate::vocabulary::{AgentCaseAccess, OrganizationCaseAccess, RoleType};
 use crate::wire;
 
@@ -74,7 +75,7 @@ pub struct User {
 identified!(User);
 
 impl LegacyIdentified for User {
-    const COLLECTION: &'static str = "/users";
+    const COLLECTION: LegacyCollection = LegacyCollection::Users;
     const FIELDS: Option<&'static str> = Some("+tags");
     const INCLUDE: Option<&'static str> = Some(INCLUDE);
 
