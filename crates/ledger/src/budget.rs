@@ -9,10 +9,6 @@ use std::time::Duration;
 use model::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{Version, parse};
-use crate::error::Error;
-use crate::ledger::Ledger;
-
 /// Calls are granted in slices of so many milliseconds, so that one ledger call covers many (design section 11).
 const SLICE_MS: f64 = 200.0;
 const MINUTE_MS: f64 = 60_000.0;
@@ -182,50 +178,169 @@ fn whole(calls: f64) -> u32 {
     calls as u32
 }
 
-/// Processes that take from one budget at the same moment collide; each collision means that another one got its slice.
-const ROUNDS: u32 = 64;
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::collections::VecDeque;
 
-impl Ledger {
-    /// Asks for `n` calls of a rate class. `limit` is the configured number of calls per minute, `None` if it is not known.
-    pub async fn take(&self, class: &str, n: u32, limit: Option<u32>) -> Result<Grant, Error> {
-        self.change_budget(class, |budget, now| budget.take(now, n, limit)).await
+    use super::*;
+
+    /// An account as its callers see it: a limit within a window that slides or begins anew, and a clock.
+    struct Account {
+        limit: usize,
+        window_ms: i64,
+        sliding: bool,
+        calls: VecDeque<i64>,
+        accepted: Vec<i64>,
+        throttled: Vec<i64>,
+        stopped_ms: i64,
     }
 
-    /// The account throttled this class: nobody calls before `until` (the store's time).
-    pub async fn throttle(&self, class: &str, until: UnixMillis) -> Result<(), Error> {
-        self.change_budget(class, |budget, now| budget.throttled(now, until)).await
-    }
-
-    /// A budget as it stands, for status and metrics.
-    pub async fn budget(&self, class: &str) -> Result<Option<Budget>, Error> {
-        Ok(self.document(&name(class)).await?.map(|(_, budget)| budget))
-    }
-
-    async fn change_budget<T>(
-        &self,
-        class: &str,
-        change: impl Fn(&mut Budget, UnixMillis) -> T + Send,
-    ) -> Result<T, Error> {
-        let name = name(class);
-        for _ in 0..ROUNDS {
-            let (moment, found) = self.store.document(&name).await?;
-            let (version, mut budget) = match &found {
-                Some((version, body)) => (Some(Version(*version)), parse::<Budget>(&name, body)?),
-                None => (None, Budget::default()),
-            };
-            let before = budget.clone();
-            let answer = change(&mut budget, moment.now);
-            if budget == before && found.is_some() {
-                return Ok(answer);
-            }
-            if self.put_document(&name, version, &budget).await?.is_ok() {
-                return Ok(answer);
+    impl Account {
+        fn new(limit: usize, window_ms: i64, sliding: bool) -> Self {
+            Self {
+                limit,
+                window_ms,
+                sliding,
+                calls: VecDeque::new(),
+                accepted: Vec::new(),
+                throttled: Vec::new(),
+                stopped_ms: 0,
             }
         }
-        Err(Error::Contended { rounds: ROUNDS })
-    }
-}
 
-fn name(class: &str) -> String {
-    format!("budget/{class}")
+        /// One call; how long to wait if it was throttled.
+        fn call(&mut self, now: i64) -> Option<i64> {
+            let begin =
+                if self.sliding { now - self.window_ms + 1 } else { now - now.rem_euclid(self.window_ms) };
+            while self.calls.front().is_some_and(|at| *at < begin) {
+                self.calls.pop_front();
+            }
+            if self.calls.len() < self.limit {
+                self.calls.push_back(now);
+                self.accepted.push(now);
+                return None;
+            }
+            self.throttled.push(now);
+            let frees = if self.sliding { self.calls[0] } else { begin } + self.window_ms;
+            // Retry-After has whole seconds.
+            Some((frees - now).max(1).div_euclid(1000) * 1000 + 1000)
+        }
+
+        /// Callers that always want `want` calls, until `to`, with 20 calls in flight when a stop begins.
+        fn drive(&mut self, budget: &mut Budget, from: i64, to: i64, want: u32, limit: Option<u32>) {
+            let mut now = from;
+            while now < to {
+                let grant = budget.take(UnixMillis(now), want, limit);
+                let stopped = now < budget.stopped_until.0;
+                for _ in 0..grant.granted {
+                    if let Some(wait) = self.call(now) {
+                        budget.throttled(UnixMillis(now), UnixMillis(now + wait));
+                        break;
+                    }
+                }
+                let wait = i64::try_from(grant.wait.as_millis()).unwrap();
+                // Somebody with nothing to wait for works a while on what was granted.
+                let step = wait.max(if grant.granted > 0 { 10 } else { 1 });
+                if stopped {
+                    self.stopped_ms += step;
+                }
+                now += step;
+            }
+        }
+
+        fn most_in_a_minute(&self) -> usize {
+            let mut first = 0;
+            let mut most = 0;
+            for (last, at) in self.accepted.iter().enumerate() {
+                while self.accepted[first] <= at - 60_000 {
+                    first += 1;
+                }
+                most = most.max(last - first + 1);
+            }
+            most
+        }
+    }
+
+    const START: i64 = 1_795_648_396_938;
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn a_configured_limit_is_used_up_and_never_exceeded() {
+        for limit in [10u32, 100, 600, 5_000, 60_000] {
+            for want in [1, 40, 1_000] {
+                let mut account = Account::new(usize::MAX, 60_000, true);
+                let mut budget = Budget::default();
+                account.drive(&mut budget, START, START + HOUR / 6, want, Some(limit));
+                assert!(
+                    account.most_in_a_minute() <= limit as usize,
+                    "{} calls in a minute at a limit of {limit}",
+                    account.most_in_a_minute()
+                );
+                let share = account.accepted.len() as f64 / (f64::from(limit) * 10.0);
+                assert!(share >= 0.99, "only {share:.4} of a limit of {limit} was used, {want} at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_limit_is_learned_kept_and_used() {
+        let accounts = [
+            ("a minute that begins anew", Account::new(1_000, 60_000, false)),
+            ("a sliding minute", Account::new(1_000, 60_000, true)),
+            ("a second", Account::new(20, 1_000, true)),
+            ("a large account", Account::new(20_000, 60_000, false)),
+        ];
+        for (name, mut account) in accounts {
+            let per_minute = account.limit as f64 * 60_000.0 / account.window_ms as f64;
+            let mut budget = Budget::default();
+            let learning = START + HOUR;
+            account.drive(&mut budget, START, learning, 40, None);
+            let learned = budget.learned_per_minute.unwrap();
+            assert!(
+                (0.9..=1.1).contains(&(learned / per_minute)),
+                "{name}: learned {learned:.0} of {per_minute:.0} calls a minute"
+            );
+            let (accepted, throttled) = (account.accepted.len(), account.throttled.len());
+            account.stopped_ms = 0;
+            let to = learning + 4 * HOUR;
+            account.drive(&mut budget, learning, to, 40, None);
+            let accepted = (account.accepted.len() - accepted) as f64;
+            let open_minutes = (to - learning - account.stopped_ms) as f64 / 60_000.0;
+            let share = accepted / (per_minute * open_minutes);
+            assert!(share >= 0.95, "{name}: only {share:.3} of the budget is used after learning");
+            let per_thousand = (account.throttled.len() - throttled) as f64 * 1000.0 / accepted;
+            assert!(per_thousand <= 2.0, "{name}: {per_thousand:.2} throttled answers per 1,000 calls");
+        }
+    }
+
+    #[test]
+    fn a_stop_holds_everybody_until_it_ends_and_is_extended_but_never_shortened() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.take(UnixMillis(START), 500, None).granted, 500, "nothing is known yet");
+        budget.throttled(UnixMillis(START + 1_000), UnixMillis(START + 31_000));
+        let learned = budget.learned_per_minute;
+        assert!(learned.is_some());
+        // The other calls of the same moment.
+        budget.throttled(UnixMillis(START + 1_100), UnixMillis(START + 21_000));
+        assert_eq!(budget.stopped_until, UnixMillis(START + 31_000));
+        budget.throttled(UnixMillis(START + 1_200), UnixMillis(START + 41_000));
+        assert_eq!(budget.stopped_until, UnixMillis(START + 41_000));
+        assert_eq!(budget.learned_per_minute, learned, "an echo must not lower the ceiling");
+        for (limit, at) in [(None, START + 2_000), (Some(600), START + 40_999)] {
+            let grant = budget.take(UnixMillis(at), 5, limit);
+            assert_eq!(grant.granted, 0);
+            assert_eq!(UnixMillis(at).plus(grant.wait), UnixMillis(START + 41_000));
+        }
+        assert!(budget.take(UnixMillis(START + 41_000), 5, Some(600)).granted > 0);
+    }
+
+    #[test]
+    fn the_state_survives_being_stored() {
+        let mut budget = Budget::default();
+        budget.take(UnixMillis(START), 7, Some(100));
+        budget.throttled(UnixMillis(START + 5), UnixMillis(START + 1_005));
+        let stored = serde_json::to_vec(&budget).unwrap();
+        assert_eq!(serde_json::from_slice::<Budget>(&stored).unwrap(), budget);
+    }
 }

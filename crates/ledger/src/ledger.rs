@@ -8,6 +8,7 @@ use model::{Epoch, MigrationId, RecordKey, UnixMillis};
 
 use crate::error::Error;
 use crate::options::OpenOptions;
+use crate::redis::RedisStore;
 use crate::sqlite::SqliteStore;
 use crate::store::{Cursor, Store};
 
@@ -37,6 +38,7 @@ impl Ledger {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 Arc::new(SqliteStore::open(path.into(), migration, &options).await?)
             }
+            ("redis" | "rediss", None) => Arc::new(RedisStore::open(url, migration, &options).await?),
             _ => return Err(Error::Address { scheme: scheme.to_owned() }),
         };
         Ok(Self { store })

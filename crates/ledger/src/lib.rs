@@ -18,6 +18,8 @@ mod ledger;
 mod locks;
 mod natural;
 mod options;
+mod rate;
+mod redis;
 mod register;
 mod rows;
 mod sqlite;

@@ -1,0 +1,3 @@
+-- KEYS: meta. Answer: the new epoch.
+start_epoch()
+return epoch
