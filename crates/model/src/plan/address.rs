@@ -192,10 +192,9 @@ impl fmt::Display for EmailAddress {
 impl Decode for EmailAddress {
     fn decode(node: &Node, path: &str, report: &mut Report) -> Option<Self> {
         let found = text(node, path, report, "an e-mail address")?;
-        Self::parse(found)
-            .map_err(|error| {
-                report.add(node.place, path, error.to_string(), "write it like name@example.com")
-            })
-            .ok()
+        let refuse = |error: InvalidEmail| {
+            report.add(node.place, path, error.to_string(), "write it like name@example.com");
+        };
+        Self::parse(found).map_err(refuse).ok()
     }
 }

@@ -119,9 +119,9 @@ impl<'a> Section<'a> {
         self.report.add(place, &child(&child(&self.path, key), below), message, fix);
     }
 
-    /// Whether a key was written, with or without a value.
+    /// Whether a key was written with a value, good or bad.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
+        self.entries.iter().any(|entry| entry.key == key && !entry.node.is_null())
     }
 
     /// Reports the keys that nobody asked for.

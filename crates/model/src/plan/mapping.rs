@@ -48,17 +48,16 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
 }
 
-fn check_mapping(mapping: &mut Mapping, section: &mut Section<'_>) {
-    let defaults: [(&mut BTreeMap<String, String>, &[(&str, &str)]); 3] = [
-        (&mut mapping.status, &DEFAULT_STATUS),
-        (&mut mapping.priority, &DEFAULT_PRIORITY),
-        (&mut mapping.case_type, &DEFAULT_TYPE),
-    ];
-    for (map, pairs) in defaults {
-        for (from, to) in pairs {
-            map.entry((*from).to_owned()).or_insert_with(|| (*to).to_owned());
-        }
+fn complete(map: &mut BTreeMap<String, String>, defaults: &[(&str, &str)]) {
+    for (from, to) in defaults {
+        map.entry((*from).to_owned()).or_insert_with(|| (*to).to_owned());
     }
+}
+
+fn check_mapping(mapping: &mut Mapping, section: &mut Section<'_>) {
+    complete(&mut mapping.status, &DEFAULT_STATUS);
+    complete(&mut mapping.priority, &DEFAULT_PRIORITY);
+    complete(&mut mapping.case_type, &DEFAULT_TYPE);
     let fields = [
         ("case_fields", &mapping.case_fields),
         ("user_fields", &mapping.user_fields),

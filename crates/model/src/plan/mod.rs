@@ -6,6 +6,8 @@
 //! Where a new setting goes: into the `section!` of its group (name, type, default, limits and description in one place).
 
 mod address;
+mod condition;
+mod created;
 mod decode;
 mod limits;
 mod mapping;
@@ -28,6 +30,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{AccountUrl, EmailAddress, InvalidEmail, InvalidUrl};
+pub use condition::{FieldCondition, FieldTest, NotOneTest, Pattern};
+pub use created::{CreatedRange, InvalidMoment, Moment, UnknownZone, Zone};
 pub use limits::Limits;
 pub use mapping::{DEFAULT_PRIORITY, DEFAULT_STATUS, DEFAULT_TYPE, FieldMapping, FieldType, Mapping};
 pub use options::{OnChanged, Options};
@@ -35,10 +39,7 @@ pub use people::{AgentMatch, Agents, MissingAgent, MissingTeam, Teams};
 pub use problem::{Place, Problem, Problems};
 pub use resolve::{Lookup, Names};
 pub use secret::{InvalidSecretRef, SecretError, SecretRef};
-pub use select::{
-    CreatedRange, Demo, FieldCondition, FieldTest, InvalidMoment, Members, Moment, NONE, NotOneTest, Pattern,
-    Selection, TagSelection, UnknownZone, Zone,
-};
+pub use select::{Demo, Members, NONE, Selection, TagSelection};
 pub use source::{OAuth, OAuthAccess, Source, TokenAccess, Zendesk, ZendeskAuth};
 pub use target::{Batch, Target, WriteMode};
 
@@ -94,6 +95,11 @@ impl Plan {
         let mut report = Report::default();
         let plan = tree::read(yaml, &mut report).and_then(|root| Self::decode(&root, "", &mut report));
         report.verdict(plan)
+    }
+
+    /// The plan with every default written out, as a document that [`Self::parse`] reads again (JSON, which is YAML).
+    pub fn document(&self) -> String {
+        serde_json::json!(self).to_string()
     }
 
     /// The JSON Schema of the document, for editors.

@@ -149,16 +149,14 @@ impl Builder<'_> {
                 self.begin(place, anchor, Content::Mapping { entries: Vec::new(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
-            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(node) => {
-                    self.nodes += node.size();
-                    self.place_key_or_node(Node { place, ..node }, 0)
-                }
-                None => {
+            Event::Alias(anchor) => {
+                let Some(node) = self.anchors.get(&anchor).cloned() else {
                     self.report.add(place, "", "an alias refers to itself", "write the value out");
-                    false
-                }
-            },
+                    return false;
+                };
+                self.nodes += node.size();
+                self.place_key_or_node(Node { place, ..node }, 0)
+            }
             Event::DocumentStart(..) if self.root.is_some() => {
                 self.report.add(
                     place,
