@@ -62,7 +62,7 @@ pub enum Error {
     Unconfirmed {
         /// The queue meant, by its name on the broker.
         queue: String,
-        /// What ended the wait; none if it was the time limit.
+        /// What ended the wait; none if it was the time limit or a connection lost without a word.
         #[source]
         source: Option<lapin::Error>,
     },
@@ -83,7 +83,7 @@ pub enum Error {
     Operation {
         /// The call.
         operation: &'static str,
-        /// The broker's words; none if the time limit passed.
+        /// The broker's words; none if the time limit passed or the connection was lost.
         #[source]
         source: Option<lapin::Error>,
     },

@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{Acker, Channel};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::config::RabbitConfig;
-use super::link::Link;
+use super::link::{Line, Link};
 use super::{fault, wire};
 use crate::broker::MISSING_QUEUE_PAUSE;
 use crate::delivery::Hold;
@@ -46,7 +46,7 @@ struct Subscription {
 
 /// A channel and what is in hand of it.
 struct Session {
-    channel: Channel,
+    line: Line,
     in_hand: AtomicUsize,
     abandoned: AtomicUsize,
     /// Told when nothing is in hand any more.
@@ -87,20 +87,21 @@ impl RabbitConsumer {
 
     async fn subscribe(&self) -> Result<Subscription> {
         let deadline = Instant::now() + self.config.operation_timeout;
-        let channel = self.link.channel(deadline).await?;
+        let line = self.link.line(deadline).await?;
         let subscribing = async {
+            let channel = &line.channel;
             // Per consumer, never global: quorum queues know no other.
             channel.basic_qos(self.prefetch, BasicQosOptions { global: false }).await?;
             let options = BasicConsumeOptions::default();
             channel.basic_consume(self.queue.as_str().into(), "".into(), options, FieldTable::default()).await
         };
         let operation = "basic.consume";
-        let deliveries = match timeout_at(deadline, subscribing).await {
-            Ok(answer) => answer.map_err(|error| fault::calling(operation, &self.queue, error))?,
-            Err(_) => return Err(Error::Operation { operation, source: None }),
+        let deliveries = match timeout_at(deadline, line.unless_lost(subscribing)).await {
+            Ok(Some(answer)) => answer.map_err(|error| fault::calling(operation, &self.queue, error))?,
+            Ok(None) | Err(_) => return Err(Error::Operation { operation, source: None }),
         };
         let session = Session {
-            channel,
+            line,
             in_hand: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
             idle: Notify::new(),
@@ -132,13 +133,17 @@ impl RabbitConsumer {
                 }
             }
             let Some(subscription) = &mut self.subscription else { continue };
-            let delivery = tokio::select! {
-                biased;
-                () = subscription.session.starved() => None,
-                delivery = subscription.deliveries.next() => delivery,
+            let Subscription { deliveries, session } = subscription;
+            let coming = async {
+                tokio::select! {
+                    biased;
+                    () = session.starved() => None,
+                    delivery = deliveries.next() => delivery,
+                }
             };
+            let delivery = session.line.unless_lost(coming).await.flatten();
             match delivery {
-                Some(Ok(delivery)) => return Ok(hand_over(&subscription.session, &self.abandoned, delivery)),
+                Some(Ok(delivery)) => return Ok(hand_over(session, &self.abandoned, delivery)),
                 Some(Err(error)) => {
                     tracing::debug!(
                         queue = self.queue,
@@ -147,7 +152,7 @@ impl RabbitConsumer {
                     );
                     self.subscription = None;
                 }
-                // Cancelled by the broker (the queue was deleted or moved), or starved.
+                // Cancelled by the broker (the queue was deleted or moved), connection lost, or starved.
                 None => self.subscription = None,
             }
         }
@@ -181,8 +186,9 @@ impl Consumer for RabbitConsumer {
         self.cancelled.cancel();
         if let Some(Subscription { deliveries, session }) = self.subscription.take() {
             // If the channel is gone the broker delivers nothing on it anyway.
-            let cancelling = session.channel.basic_cancel(deliveries.tag(), BasicCancelOptions::default());
-            let _ = timeout(self.config.operation_timeout, cancelling).await;
+            let cancelling =
+                session.line.channel.basic_cancel(deliveries.tag(), BasicCancelOptions::default());
+            let _ = timeout(self.config.operation_timeout, session.line.unless_lost(cancelling)).await;
         }
     }
 }
@@ -207,11 +213,12 @@ pub(crate) struct RabbitHold {
 
 impl RabbitHold {
     pub(crate) async fn ack(self) -> Result<()> {
-        match self.acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => Ok(()),
+        let acking = self.acker.ack(BasicAckOptions::default());
+        match self.in_hand.0.line.unless_lost(acking).await {
+            Some(Ok(true)) => Ok(()),
             // The channel is gone, and with it the delivery.
-            Ok(false) => Err(Error::NotAcked(None)),
-            Err(error) => Err(Error::NotAcked(Some(error))),
+            Some(Ok(false)) | None => Err(Error::NotAcked(None)),
+            Some(Err(error)) => Err(Error::NotAcked(Some(error))),
         }
     }
 

@@ -10,16 +10,21 @@
 //!   given up: a late return must not be mistaken for one of the next window.
 
 use std::collections::HashSet;
+use std::future::ready;
 use std::sync::Arc;
+use std::task::Poll;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::poll;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
-use lapin::{Channel, Confirmation};
+use lapin::{Confirmation, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::config::RabbitConfig;
-use super::link::Link;
+use super::link::{Line, Link};
 use super::{fault, wire};
 use crate::{Error, Message, Result};
 
@@ -48,13 +53,13 @@ impl Parcel {
 pub(super) struct Lane {
     config: Arc<RabbitConfig>,
     link: Arc<Link>,
-    channel: Option<Channel>,
+    line: Option<Line>,
     next_token: u64,
 }
 
 impl Lane {
     pub(super) fn new(config: Arc<RabbitConfig>, link: Arc<Link>) -> Self {
-        Self { config, link, channel: None, next_token: 0 }
+        Self { config, link, line: None, next_token: 0 }
     }
 
     /// Publishes parcels until the last publisher is gone.
@@ -87,8 +92,8 @@ impl Lane {
     async fn settle(&mut self, window: Vec<Parcel>) {
         let Some(deadline) = window.iter().map(|parcel| parcel.deadline).min() else { return };
         let messages: Vec<&Outgoing> = window.iter().flat_map(|parcel| &parcel.messages).collect();
-        let answers = match self.ready_channel(deadline).await {
-            Ok(channel) => self.publish(&channel, &messages, deadline).await,
+        let answers = match self.ready_line(deadline).await {
+            Ok(line) => self.publish(&line, &messages, deadline).await,
             Err(error) => vec![Err(error); messages.len()],
         };
         let mut answers = answers.into_iter();
@@ -100,61 +105,68 @@ impl Lane {
     }
 
     /// A confirming channel on a connection that accepts publishes.
-    async fn ready_channel(&mut self, deadline: Instant) -> Result<Channel> {
+    async fn ready_line(&mut self, deadline: Instant) -> Result<Line> {
         loop {
-            let kept = self.channel.take().filter(|channel| channel.status().connected());
-            let channel =
-                if let Some(channel) = kept { channel } else { self.open_channel(deadline).await? };
+            let kept = self.line.take().filter(Line::is_open);
+            let line = if let Some(line) = kept { line } else { self.open_line(deadline).await? };
             self.link.unblocked(deadline).await?;
             // The wait may have ended because the connection broke.
-            if channel.status().connected() {
-                self.channel = Some(channel.clone());
-                return Ok(channel);
+            if line.is_open() {
+                self.line = Some(line.clone());
+                return Ok(line);
             }
         }
     }
 
-    async fn open_channel(&self, deadline: Instant) -> Result<Channel> {
+    async fn open_line(&self, deadline: Instant) -> Result<Line> {
         loop {
-            let channel = self.link.channel(deadline).await?;
-            let confirming = channel.confirm_select(ConfirmSelectOptions::default());
+            let line = self.link.line(deadline).await?;
+            let confirming = line.unless_lost(line.channel.confirm_select(ConfirmSelectOptions::default()));
             match timeout_at(deadline, confirming).await {
-                Ok(Ok(())) => return Ok(channel),
-                Ok(Err(_)) if !channel.status().connected() => {}
-                Ok(Err(error)) => return Err(fault::connecting(error)),
                 Err(_) => return Err(self.link.unsent()),
+                Ok(Some(Ok(()))) => return Ok(line),
+                Ok(Some(Err(error))) if line.is_open() => return Err(fault::connecting(error)),
+                Ok(_) => {}
             }
         }
     }
 
-    async fn publish(
-        &mut self,
-        channel: &Channel,
-        messages: &[&Outgoing],
-        deadline: Instant,
-    ) -> Vec<Result<()>> {
+    async fn publish(&mut self, line: &Line, messages: &[&Outgoing], deadline: Instant) -> Vec<Result<()>> {
         let first_token = self.next_token;
         self.next_token += messages.len() as u64;
-        let mut confirms = Vec::with_capacity(messages.len());
-        let sending = async {
-            for (token, outgoing) in (first_token..).zip(messages) {
-                let published = channel.basic_publish(
+        let mut cause = None;
+        let mut publishes: Vec<BoxFuture<'_, lapin::Result<PublisherConfirm>>> =
+            Vec::with_capacity(messages.len());
+        for (token, outgoing) in (first_token..).zip(messages) {
+            let mut publish = line
+                .channel
+                .basic_publish(
                     outgoing.exchange.clone(),
                     outgoing.routing_key.clone(),
                     BasicPublishOptions { mandatory: true, immediate: false },
                     &outgoing.message.body,
                     wire::properties(&outgoing.message, token),
-                );
-                confirms.push(published.await?);
+                )
+                .boxed();
+            // The first poll hands the message to the connection. Waiting for each to be written before the next is
+            // handed over would halve the throughput.
+            match poll!(publish.as_mut()) {
+                Poll::Pending => publishes.push(publish),
+                Poll::Ready(Ok(confirm)) => publishes.push(ready(Ok(confirm)).boxed()),
+                Poll::Ready(Err(error)) => {
+                    cause = Some(error);
+                    break;
+                }
             }
-            Ok::<(), lapin::Error>(())
-        };
-        let sending = timeout_at(deadline, sending).await;
-        let mut cause = sending.as_ref().ok().and_then(|sent| sent.as_ref().err().cloned());
-        let mut settlement = Settlement::new(first_token, messages.len(), confirms.len());
+        }
+        let mut settlement = Settlement::new(first_token, messages.len(), publishes.len());
         let confirming = async {
-            for (index, confirm) in confirms.into_iter().enumerate() {
-                let (positive, returned) = match confirm.await {
+            for (index, publish) in publishes.into_iter().enumerate() {
+                let confirmation = match publish.await {
+                    Ok(confirm) => confirm.await,
+                    Err(error) => Err(error),
+                };
+                let (positive, returned) = match confirmation {
                     Ok(Confirmation::Ack(returned)) => (true, returned),
                     Ok(Confirmation::Nack(returned)) => (false, returned),
                     // The channel is a confirming one; anything else leaves the publish unconfirmed.
@@ -171,10 +183,10 @@ impl Lane {
                 );
             }
         };
-        // Passing the time limit leaves the rest unanswered, which the settlement accounts for.
-        let _ = timeout_at(deadline, confirming).await;
+        // What stops the wait leaves the rest unanswered, which the settlement accounts for.
+        let _ = timeout_at(deadline, line.unless_lost(confirming)).await;
         if !settlement.is_complete() {
-            self.channel = None;
+            self.line = None;
         }
         let verdicts = settlement.verdicts();
         let queue = |index: usize| messages[index].routing_key.to_string();
@@ -210,7 +222,7 @@ enum Verdict {
 /// Collects the answers to a window. Pure, so that the mix-ups of the client library can be replayed in a test.
 struct Settlement {
     first_token: u64,
-    /// Publishes handed to the connection; the next one (if any) may be half sent.
+    /// Publishes handed to the connection; the next one (if any) was refused or half taken.
     sent: usize,
     /// Per publish: confirmed positively, negatively, or not yet.
     answers: Vec<Option<bool>>,

@@ -6,7 +6,11 @@
 //! - Recovery is ours, not the client library's: that one gives up after a number of tries, and replays consumers in a
 //!   way that hides a deleted queue.
 //! - The link never hides why it is down: a refusal of the credentials is returned at once, not retried in silence.
+//! - No wait outlives its connection. When a connection breaks, a call that reaches the client library in that very
+//!   moment is sometimes never answered (a run of forced disconnects hung on it), so every wait also watches for the
+//!   loss of the connection ([`Line::unless_lost`]).
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,23 +19,65 @@ use lapin::tcp::OwnedTLSConfig;
 use lapin::{Channel, Connection, ConnectionProperties, Event};
 use rand::Rng;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, interval, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::config::RabbitConfig;
 use super::fault;
 use crate::{Error, Result};
 
+/// How often a connection is looked at beside listening to its events.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// A connection for one purpose (publishing or consuming): a blocked publisher must not stop acknowledgements.
 pub(super) struct Link {
     purpose: &'static str,
     config: Arc<RabbitConfig>,
-    current: Mutex<Option<Arc<Connection>>>,
+    current: Mutex<Option<Live>>,
     last_error: Mutex<Option<lapin::Error>>,
     pacing: tokio::sync::Mutex<Pacing>,
     /// Told at each event of the connection: blocked, unblocked, lost.
     events: Arc<Notify>,
     closed: CancellationToken,
+}
+
+/// A connection and the sign that it is lost.
+#[derive(Clone)]
+struct Live {
+    connection: Arc<Connection>,
+    lost: CancellationToken,
+}
+
+impl Live {
+    fn is_up(&self) -> bool {
+        self.connection.status().connected() && !self.lost.is_cancelled()
+    }
+}
+
+/// A channel and the sign that its connection is lost.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) channel: Channel,
+    lost: CancellationToken,
+}
+
+impl Line {
+    pub(super) fn is_open(&self) -> bool {
+        self.channel.status().connected() && !self.lost.is_cancelled()
+    }
+
+    /// The answer to a call on this channel; `None` if the connection is lost before it comes.
+    pub(super) async fn unless_lost<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        unless(&self.lost, call).await
+    }
+}
+
+async fn unless<T>(lost: &CancellationToken, call: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = call => Some(answer),
+        () = lost.cancelled() => None,
+    }
 }
 
 #[derive(Default)]
@@ -60,9 +106,9 @@ impl Link {
     }
 
     /// The connection if it is up.
-    fn live(&self) -> Option<Arc<Connection>> {
+    fn live(&self) -> Option<Live> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().filter(|connection| connection.status().connected()).cloned()
+        current.as_ref().filter(|live| live.is_up()).cloned()
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -70,7 +116,7 @@ impl Link {
     }
 
     pub(super) fn is_blocked(&self) -> bool {
-        self.live().is_some_and(|connection| connection.status().blocked())
+        self.live().is_some_and(|live| live.connection.status().blocked())
     }
 
     /// What to say about a call that could not be sent.
@@ -97,25 +143,27 @@ impl Link {
     }
 
     /// A new channel; connects again if necessary. Fails at the deadline, or at once if access is refused.
-    pub(super) async fn channel(&self, deadline: Instant) -> Result<Channel> {
+    pub(super) async fn line(&self, deadline: Instant) -> Result<Line> {
         loop {
-            let connection = timeout_at(deadline, self.connection()).await.map_err(|_| self.unsent())??;
-            match timeout_at(deadline, connection.create_channel()).await {
+            let live = timeout_at(deadline, self.connection()).await.map_err(|_| self.unsent())??;
+            let opening = unless(&live.lost, live.connection.create_channel());
+            match timeout_at(deadline, opening).await {
                 Err(_) => return Err(self.unsent()),
-                Ok(Ok(channel)) => return Ok(channel),
+                Ok(Some(Ok(channel))) => return Ok(Line { channel, lost: live.lost }),
                 // The connection broke just now: connect again (paced).
-                Ok(Err(_)) if !connection.status().connected() => {}
-                Ok(Err(error)) => return Err(Error::NotConnected(Some(error))),
+                Ok(None) => {}
+                Ok(Some(Err(_))) if !live.is_up() => {}
+                Ok(Some(Err(error))) => return Err(Error::NotConnected(Some(error))),
             }
         }
     }
 
-    async fn connection(&self) -> Result<Arc<Connection>> {
+    async fn connection(&self) -> Result<Live> {
         let connected = async {
             let mut pacing = self.pacing.lock().await;
             loop {
-                if let Some(connection) = self.live() {
-                    return Ok(connection);
+                if let Some(live) = self.live() {
+                    return Ok(live);
                 }
                 if let Some(not_before) = pacing.not_before {
                     sleep_until(not_before).await;
@@ -133,17 +181,16 @@ impl Link {
         }
     }
 
-    async fn try_connect(&self, pacing: &mut Pacing) -> Result<Arc<Connection>> {
+    async fn try_connect(&self, pacing: &mut Pacing) -> Result<Live> {
         // Set before the try, so that a caller that gives up in the middle does not undo the pace.
         pacing.not_before = Some(Instant::now() + self.pause(pacing.failures));
         pacing.failures = pacing.failures.saturating_add(1);
         match self.open().await {
-            Ok(connection) => {
+            Ok(live) => {
                 pacing.failures = 0;
-                let connection = Arc::new(connection);
-                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&connection));
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
                 tracing::info!(purpose = self.purpose, broker = %self.config.address, "connected to the broker");
-                Ok(connection)
+                Ok(live)
             }
             Err(error) => {
                 pacing.not_before = Some(Instant::now() + self.pause(pacing.failures));
@@ -161,7 +208,7 @@ impl Link {
         }
     }
 
-    async fn open(&self) -> Result<Connection> {
+    async fn open(&self) -> Result<Live> {
         let uri = self.config.address.uri(self.config.heartbeat);
         let name = format!("kayako-migrate {}", self.purpose);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -173,20 +220,30 @@ impl Link {
             Ok(Err(error)) => return Err(fault::connecting(error)),
             Ok(Ok(connection)) => connection,
         };
-        self.watch(&connection);
-        Ok(connection)
+        let lost = CancellationToken::new();
+        self.watch(&connection, lost.clone());
+        Ok(Live { connection: Arc::new(connection), lost })
     }
 
-    /// Tells waiters about the connection's events. Ends with the connection.
-    fn watch(&self, connection: &Connection) {
+    /// Tells waiters about the connection's events, and cancels `lost` when it is lost or closed.
+    fn watch(&self, connection: &Connection, lost: CancellationToken) {
         let mut stream = Box::pin(connection.events_listener());
+        let status = connection.status().clone();
         let (events, closed, purpose) = (Arc::clone(&self.events), self.closed.clone(), self.purpose);
         tokio::spawn(async move {
+            let mut look = interval(LOOK);
             loop {
                 let event = tokio::select! {
                     biased;
                     () = closed.cancelled() => None,
                     event = stream.next() => event,
+                    // An event from before the listener was there has been missed.
+                    _ = look.tick() => {
+                        if status.connected() {
+                            continue;
+                        }
+                        None
+                    }
                 };
                 match &event {
                     Some(Event::ConnectionBlocked(reason)) => {
@@ -204,8 +261,12 @@ impl Link {
                     }
                     _ => {}
                 }
+                let over = matches!(event, None | Some(Event::Error(_)));
+                if over {
+                    lost.cancel();
+                }
                 events.notify_waiters();
-                if matches!(event, None | Some(Event::Error(_))) {
+                if over {
                     return;
                 }
             }
@@ -223,8 +284,8 @@ impl Link {
     /// Closes the connection, if any.
     pub(super) async fn close(&self) {
         let connection = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(connection) = connection {
-            let closing = connection.close(200, "OK".into());
+        if let Some(live) = connection {
+            let closing = live.connection.close(200, "OK".into());
             if !matches!(timeout(self.config.operation_timeout, closing).await, Ok(Ok(()))) {
                 tracing::debug!(
                     purpose = self.purpose,

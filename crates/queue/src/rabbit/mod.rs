@@ -90,9 +90,9 @@ impl RabbitMq {
         F: Future<Output = Result<T>>,
     {
         let deadline = Instant::now() + self.config.operation_timeout;
-        let channel = self.consuming.channel(deadline).await?;
-        let answer = timeout_at(deadline, call(channel)).await;
-        answer.unwrap_or(Err(Error::Operation { operation, source: None }))
+        let line = self.consuming.line(deadline).await?;
+        let answer = timeout_at(deadline, line.unless_lost(call(line.channel.clone()))).await;
+        answer.ok().flatten().unwrap_or(Err(Error::Operation { operation, source: None }))
     }
 
     async fn count(&self, name: String) -> Result<u64> {

@@ -33,7 +33,7 @@ macro_rules! both_implementations {
 both_implementations!(
     messages_arrive_whole_and_in_order,
     a_settled_message_never_comes_again,
-    a_dropped_delivery_comes_again_in_its_place,
+    a_dropped_delivery_comes_again,
     a_delivery_outlives_its_consumer,
     cancel_stops_deliveries_and_keeps_those_in_hand,
     prefetch_bounds_what_one_consumer_holds,

@@ -112,7 +112,8 @@ async fn an_outage_fails_publishes_as_not_sent_and_everything_comes_back() {
 async fn a_silent_broker_makes_publishes_ambiguous() {
     let (proxy, config) = proxied().await;
     let watching = RabbitConfig { address: address().parse().unwrap(), ..config.clone() };
-    let config = RabbitConfig { publish_timeout: Duration::from_millis(500), ..config };
+    // One lane, whose channel is open before the silence begins: what finds no open channel is not sent.
+    let config = RabbitConfig { publish_timeout: Duration::from_millis(500), lanes: 1, ..config };
     with_rabbit(config, async |rig, rabbit| {
         let queue = rig.queue("m").await;
         rig.publish(&queue, &["warm up"]).await;
