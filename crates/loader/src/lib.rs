@@ -1,1 +1,68 @@
-//! Writes load commands into Kayako exactly once.
+//! Writes load commands into Kayako, exactly once.
+//!
+//! Constraints (design section 5; the row's state machine is `model::transition`):
+//! - Nothing is sent without a stored intent, and the intent is stored immediately before sending, after all waiting.
+//! - A record in doubt is never sent again before a completed probe; a record is committed only when every step is
+//!   done and Kayako's object was read back.
+//! - A loader never holds a record that has to wait: it parks the message in the delay ladder and acks.
+//! - Order for every ending: journal, ledger, delayed copy, ack. A crash between any two leaves the row telling the truth and a
+//!   message to find it.
+//!
+//! Reading order: [`service`] takes messages, [`batch`] is the life of one batch, and each step of it is a file:
+//! [`claim`], [`probe`], [`adopt`], [`send`], [`finish`], [`settle`].
+
+mod adopt;
+mod batch;
+mod catalogue;
+mod claim;
+mod desk;
+mod error;
+mod fields;
+mod finish;
+mod gather;
+mod gate;
+mod items;
+mod metrics;
+mod probe;
+mod send;
+mod service;
+mod settle;
+mod target;
+mod upload;
+mod work;
+
+pub use catalogue::Catalogue;
+pub use error::Error;
+pub use gate::{AccountGate, GateSettings, allow_login_again};
+pub use metrics::Metrics;
+pub use service::{Loader, Settings};
+
+use runtime::CrashPoint;
+
+/// Where a test or a drill may let a loader die: before and after each effect of design section 5.
+pub mod crash_points {
+    use super::CrashPoint;
+
+    /// Messages claimed, nothing sent.
+    pub const CLAIMED: CrashPoint = CrashPoint::new("loader.claimed");
+    /// Files uploaded, no intent yet.
+    pub const UPLOADED: CrashPoint = CrashPoint::new("loader.uploaded");
+    /// Intent stored, nothing sent.
+    pub const INTENDED: CrashPoint = CrashPoint::new("loader.intended");
+    /// Request answered, the job's id not stored.
+    pub const SENT: CrashPoint = CrashPoint::new("loader.sent");
+    /// Job's id stored.
+    pub const ACCEPTED: CrashPoint = CrashPoint::new("loader.accepted");
+    /// Job ended, created ids not stored.
+    pub const MAPPED: CrashPoint = CrashPoint::new("loader.mapped");
+    /// Created ids stored, steps remaining.
+    pub const CREATED: CrashPoint = CrashPoint::new("loader.created");
+    /// All steps done, not committed.
+    pub const FINISHED: CrashPoint = CrashPoint::new("loader.finished");
+    /// Committed, not acked.
+    pub const COMMITTED: CrashPoint = CrashPoint::new("loader.committed");
+
+    /// All of them.
+    pub const ALL: &[CrashPoint] =
+        &[CLAIMED, UPLOADED, INTENDED, SENT, ACCEPTED, MAPPED, CREATED, FINISHED, COMMITTED];
+}

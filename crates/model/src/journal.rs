@@ -25,6 +25,19 @@ pub struct Entry {
     pub what: What,
 }
 
+impl Entry {
+    /// The line as it is stored.
+    pub fn encode(&self) -> Vec<u8> {
+        // Constraint: every type in an entry has text keys and no non-finite numbers, so encoding cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a stored line; `None` for one written by a later version with an event this one does not know.
+    pub fn decode(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
+    }
+}
+
 /// What happened to a record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::SourceId;
+use crate::ids::{MigrationId, SourceId};
 
 /// What a record is. Written in this order ("phases") for speed; correctness never depends on the order,
 /// because a claim demands the ids of all parents.
@@ -97,6 +97,12 @@ impl RecordKey {
     /// Builds a key.
     pub fn new(kind: Kind, id: impl Into<SourceId>) -> Self {
         Self { kind, id: id.into() }
+    }
+
+    /// Under which name the record's staged bytes lie in `blobs`: each record has copies of its own, so that they can
+    /// be deleted when it is committed.
+    pub fn staging(&self, migration: &MigrationId) -> String {
+        format!("{migration}/{}/{}", self.kind, self.id)
     }
 
     /// The stand-in customer for people who no longer exist at the source.

@@ -1,0 +1,221 @@
+//! Natural keys: people, teams and companies that exist in Kayako already are adopted, and two source records
+//! with one natural key become one object.
+//!
+//! Constraints: a natural key has one owner in the ledger, decided atomically before anything is sent; an adopted object is
+//! never overwritten; addresses leave this file only towards Kayako (the ledger sees keyed hashes).
+
+use std::collections::HashMap;
+
+use kayako::RoleType;
+use ledger::NaturalKey;
+use model::command::{IfAbsent, LoadCommand};
+use model::row::{Arrival, Wait};
+use model::{Classify, Fence, Kind, RecordKey, Reason};
+
+use crate::catalogue::fold;
+use crate::desk::{Desk, Hands};
+use crate::error::{During, Error};
+use crate::settle::Ending;
+use crate::target::{Detail, Object, Seen};
+use crate::work::Work;
+
+/// What is left to do after natural keys were looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Adoption {
+    /// In Kayako neither by us nor by others.
+    pub(crate) to_send: Vec<Work>,
+    /// There.
+    pub(crate) present: Vec<(Work, Object)>,
+}
+
+/// The natural keys of a command, the deciding one first.
+fn natural_keys(command: &LoadCommand) -> Vec<String> {
+    match command {
+        LoadCommand::Team(team) => vec![fold(&team.title)],
+        LoadCommand::Organization(organization) => vec![fold(&organization.name)],
+        LoadCommand::User(user) => user.emails.clone(),
+        LoadCommand::Case(_) => Vec::new(),
+    }
+}
+
+impl Desk {
+    /// Sorts fresh records by natural key.
+    pub(crate) async fn adopt(&self, hands: &Hands, fence: Fence, kind: Kind, works: Vec<Work>) -> Result<Adoption, Error> {
+        if kind == Kind::Case || works.is_empty() {
+            return Ok(Adoption { to_send: works, present: Vec::new() });
+        }
+        let (owners, mut present) = self.merge(hands, fence, works).await?;
+        let keys: Vec<Vec<String>> = owners.iter().map(|work| natural_keys(work.command())).collect();
+        let asked: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();
+        let found = match self.existing(kind, &asked).await {
+            Ok(found) => found,
+            Err(error) => {
+                let endings = owners.into_iter().map(|work| (work, self.unreached(hands, &error))).collect();
+                self.settle(hands, fence, endings).await?;
+                self.halted_by(&error).await?;
+                return Ok(Adoption { to_send: Vec::new(), present });
+            }
+        };
+        let mut adoption = Adoption::default();
+        let mut ours = Vec::new();
+        let mut adopted = Vec::new();
+        let mut substituted = Vec::new();
+        let mut endings = Vec::new();
+        for (work, keys) in owners.into_iter().zip(keys) {
+            let seen = keys.iter().filter_map(|key| found.get(key));
+            let mut object = None;
+            let mut unknown = false;
+            for seen in seen {
+                match seen {
+                    Seen::Found(objects) => object = object.or_else(|| objects.first().cloned()),
+                    Seen::Unknown => unknown = true,
+                    Seen::Absent => {}
+                }
+            }
+            match object {
+                Some(object) if unfit(&work, &object) => substituted.push(self.default_agent(work)),
+                Some(object) if object.legacy_id.as_deref() == Some(work.origin_key.as_str()) => ours.push((work, object)),
+                Some(object) => adopted.push((work, object)),
+                None if unknown => {
+                    let until = hands.now().plus(self.timing.visibility);
+                    endings.push((work, crate::probe::later(until, "ambiguous", "the look-up by natural key did not settle it")));
+                }
+                None if stands_in(&work) => substituted.push(self.default_agent(work)),
+                None => adoption.to_send.push(work),
+            }
+        }
+        self.settle(hands, fence, endings).await?;
+        // An object that carries our origin key was created by us in a try whose row was lost: nothing of it was adopted. A row that was
+        // claimed cannot have created it in this epoch, so the ledger only takes it as found.
+        present.extend(self.present(hands, fence, ours, Arrival::Adopted).await?);
+        present.extend(self.present(hands, fence, adopted, Arrival::Adopted).await?);
+        present.extend(self.present(hands, fence, substituted, Arrival::Merged).await?);
+        adoption.present = present;
+        Ok(adoption)
+    }
+
+    /// Claims natural keys in the ledger. Records whose deciding key belongs to another record become that record's
+    /// object; the rest own theirs.
+    async fn merge(&self, hands: &Hands, fence: Fence, works: Vec<Work>) -> Result<(Vec<Work>, Vec<(Work, Object)>), Error> {
+        let mut pairs: Vec<(NaturalKey, RecordKey)> = Vec::new();
+        let mut first: Vec<Option<usize>> = Vec::with_capacity(works.len());
+        for work in &works {
+            let keys = natural_keys(work.command());
+            first.push((!keys.is_empty()).then_some(pairs.len()));
+            pairs.extend(keys.iter().map(|key| (self.natural_key(work.kind(), key), work.key().clone())));
+        }
+        let holders = self.ledger.claim_natural(&pairs).await.during("claim natural keys")?;
+        let mut owners = Vec::new();
+        let mut others: Vec<(Work, RecordKey)> = Vec::new();
+        for (work, first) in works.into_iter().zip(first) {
+            // Only the deciding key merges: with any key, two people who list each other's address second would wait for
+            // each other for ever.
+            match first.and_then(|at| holders.get(at)) {
+                Some(holder) if holder != work.key() => {
+                    let holder = holder.clone();
+                    others.push((work, holder));
+                }
+                _ => owners.push(work),
+            }
+        }
+        let keys: Vec<RecordKey> = others.iter().map(|(_, holder)| holder.clone()).collect();
+        let rows = self.ledger.rows(&keys).await.during("read owners of natural keys")?;
+        let mut merged = Vec::new();
+        let mut endings = Vec::new();
+        for ((work, holder), row) in others.into_iter().zip(rows) {
+            match row {
+                Some(row) if row.state.is_migrated() => {
+                    if let Some(id) = row.kayako_id {
+                        merged.push((work, Object { id, legacy_id: None, detail: Detail::Plain }));
+                    }
+                }
+                Some(row) if row.state.is_settled() => {
+                    let detail = format!("it shares its e-mail address or name with {holder}, which did not arrive");
+                    endings.push((work, Ending::Failed { reason: Reason::ParentFailed, detail }));
+                }
+                _ => {
+                    let until = hands.now().plus(self.timing.parent_wait);
+                    let detail = format!("{holder} has the same e-mail address or name and comes first");
+                    endings.push((work, Ending::Parked { wait: Wait::Parent, until, attempt: false, class: "waiting", detail }));
+                }
+            }
+        }
+        self.settle(hands, fence, endings).await?;
+        let merged = self.present(hands, fence, merged, Arrival::Merged).await?;
+        Ok((owners, merged))
+    }
+
+    fn natural_key(&self, kind: Kind, text: &str) -> NaturalKey {
+        // Derived, not stored: every loader gets the same key, and the ledger alone does not have it.
+        let secret = blake3::derive_key("kayako-migrate 2026 natural keys", self.migration.as_str().as_bytes());
+        NaturalKey::new(&secret, kind, text)
+    }
+
+    /// What exists in the account under these natural keys.
+    async fn existing(&self, kind: Kind, keys: &[&str]) -> Result<HashMap<String, Seen>, kayako::Error> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut found = HashMap::new();
+        match kind {
+            Kind::Team => {
+                for team in self.client.teams().await? {
+                    let Some(title) = team.title.as_deref().map(fold) else { continue };
+                    found.entry(title).or_insert_with(|| Seen::Found(vec![Object::from(team)]));
+                }
+            }
+            Kind::Organization => {
+                let mut batch = self.client.organizations_by_names(keys).await?;
+                for key in keys {
+                    if let Some(finding) = batch.take(key) {
+                        found.insert((*key).to_owned(), Seen::from(finding));
+                    }
+                }
+            }
+            Kind::User => {
+                let mut batch = self.client.users_by_emails(keys).await?;
+                for key in keys {
+                    if let Some(finding) = batch.take(key) {
+                        found.insert((*key).to_owned(), Seen::from(finding));
+                    }
+                }
+            }
+            Kind::Case => {}
+        }
+        Ok(found)
+    }
+
+    fn default_agent(&self, work: Work) -> (Work, Object) {
+        let id = work.catalogue.default_agent;
+        (work, Object { id, legacy_id: None, detail: Detail::Plain })
+    }
+
+    /// A read that failed before anything was sent for these records.
+    pub(crate) fn unreached(&self, hands: &Hands, error: &kayako::Error) -> Ending {
+        let class = error.class();
+        let now = hands.now();
+        let (wait, until, attempt) = match &class {
+            model::FailureClass::Throttled { retry_after } => {
+                (Wait::Throttled, now.plus(retry_after.unwrap_or(self.timing.visibility)), false)
+            }
+            model::FailureClass::TargetDown | model::FailureClass::Halt => {
+                (Wait::Target, now.plus(self.timing.ladder.first().copied().unwrap_or(self.timing.visibility)), false)
+            }
+            class => (Wait::Retry, now.plus(self.timing.pause(0)), class.counts_as_attempt()),
+        };
+        Ending::Parked { wait, until, attempt, class: class.name(), detail: error.to_string() }
+    }
+}
+
+/// Staff whom the plan does not create.
+fn stands_in(work: &Work) -> bool {
+    matches!(work.command(), LoadCommand::User(user) if user.role.is_staff() && user.if_absent == IfAbsent::UseDefaultAgent)
+}
+
+/// A member of staff who is a customer in Kayako cannot be assigned or answer: the default agent stands for them.
+fn unfit(work: &Work, object: &Object) -> bool {
+    let LoadCommand::User(user) = work.command() else { return false };
+    let Detail::User(found) = &object.detail else { return false };
+    let kind = found.role.as_ref().and_then(|role| role.kind.as_ref());
+    user.role.is_staff() && kind == Some(&RoleType::Customer)
+}

@@ -1,0 +1,102 @@
+//! The life of one batch, from claim to ack.
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+use model::Kind;
+use model::row::State;
+use queue::{Delivery, Stage};
+
+use crate::claim::AskedFor;
+use crate::crash_points;
+use crate::desk::{Desk, Hands};
+use crate::error::{During, Error};
+use crate::target::Object;
+use crate::work::{Incoming, Work};
+
+/// Requests for single records (each told its own error) in flight from one batch.
+const ALONE_IN_FLIGHT: usize = 4;
+
+impl Desk {
+    /// Works on a batch. If it cannot go on (a store is away), every message that was not settled yet goes through the
+    /// delay ladder; rows in the middle of something are found in the right state when it comes back.
+    pub(crate) async fn process(
+        self: &Arc<Self>,
+        asked: &AskedFor,
+        kind: Kind,
+        incoming: Vec<Incoming>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<(), Error> {
+        let hands = Hands::new(deliveries);
+        let started = std::time::Instant::now();
+        let result = self.life(&hands, asked, kind, incoming).await;
+        self.metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
+        let rest = hands.rest();
+        if let Err(error) = &result {
+            if matches!(error, Error::Crash(_)) {
+                return result;
+            }
+            tracing::warn!(error = runtime_chain(error), kind = kind.name(), "a batch could not go on; its messages come again");
+        }
+        self.give_back(rest).await?;
+        result
+    }
+
+    async fn give_back(&self, rest: Vec<Delivery>) -> Result<(), Error> {
+        for delivery in rest {
+            let message = delivery.message().clone();
+            self.publisher.delay(&self.queue(Stage::Load), message, self.timing.visibility).await.during("give a message back")?;
+            if let Err(error) = delivery.ack().await {
+                tracing::debug!(error = %error, "an ack was not taken; the message comes again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn life(&self, hands: &Hands, asked: &AskedFor, kind: Kind, incoming: Vec<Incoming>) -> Result<(), Error> {
+        let (fence, works) = self.claim(hands, asked, incoming).await?;
+        if works.is_empty() {
+            return Ok(());
+        }
+        self.context.crash.reached(crash_points::CLAIMED).await?;
+        let (mut fresh, mut doubtful, mut resumed) = (Vec::new(), Vec::new(), Vec::new());
+        for work in works {
+            match work.row.state {
+                State::InDoubt => doubtful.push(work),
+                State::Created => resumed.push(work),
+                _ => fresh.push(work),
+            }
+        }
+        let probed = self.probe(hands, fence, kind, doubtful).await?;
+        fresh.extend(probed.absent);
+        let adoption = self.adopt(hands, fence, kind, fresh).await?;
+        let (alone, together): (Vec<Work>, Vec<Work>) =
+            adoption.to_send.into_iter().partition(|work| work.flight().alone);
+        let mut done: Vec<(Work, Option<Object>)> = resumed.into_iter().map(|work| (work, None)).collect();
+        let found = probed.present.into_iter().chain(adoption.present);
+        done.extend(found.map(|(work, object)| (work, Some(object))));
+        if !together.is_empty() {
+            let sent = self.send(hands, fence, kind, together).await?;
+            done.extend(sent.into_iter().map(|(work, object)| (work, Some(object))));
+        }
+        let mut singles = stream::iter(alone)
+            .map(|work| self.send(hands, fence, kind, vec![work]))
+            .buffer_unordered(ALONE_IN_FLIGHT);
+        while let Some(sent) = singles.next().await {
+            done.extend(sent?.into_iter().map(|(work, object)| (work, Some(object))));
+        }
+        drop(singles);
+        self.finish(hands, fence, kind, done).await
+    }
+}
+
+fn runtime_chain(error: &Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}

@@ -1,0 +1,231 @@
+//! Claims a batch: which of its records may be worked on now, and with which parents' ids.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ledger::{Claim, ClaimRequest, ParentState};
+use model::command::{Otherwise, Parent};
+use model::envelope::{Envelope, ExtractTask, HEADER_VERSION, VERSION, encode};
+use model::journal::What;
+use model::row::{Row, State, Wait};
+use model::{Fence, KayakoId, Kind, Reason, RecordKey};
+use queue::{Message, Stage};
+use runtime::propagation;
+
+use crate::desk::{Desk, Hands};
+use crate::error::{During, Error};
+use crate::settle::Ending;
+use crate::work::{Incoming, Work};
+
+/// Zendesk's `show_many` takes 100 ids; other sources take no fewer.
+const IDS_PER_FETCH: usize = 100;
+
+/// Parents that were asked for lately, so that a thousand cases of one customer ask once.
+#[derive(Debug, Default)]
+pub(crate) struct AskedFor(tokio::sync::Mutex<HashMap<RecordKey, Instant>>);
+
+impl AskedFor {
+    /// More than this and the oldest answers are long there.
+    const MOST: usize = 20_000;
+
+    async fn first_time(&self, key: &RecordKey, again_after: std::time::Duration) -> bool {
+        let mut asked = self.0.lock().await;
+        if asked.len() > Self::MOST {
+            asked.clear();
+        }
+        match asked.get(key) {
+            Some(at) if at.elapsed() < again_after => false,
+            _ => {
+                asked.insert(key.clone(), Instant::now());
+                true
+            }
+        }
+    }
+}
+
+/// What a parent that was settled means for its child.
+enum Standing {
+    Ready(Arc<HashMap<RecordKey, KayakoId>>),
+    NeedsPlaceholder,
+    Fails(RecordKey),
+}
+
+impl Desk {
+    /// Claims the batch. Records that cannot be worked on now are settled here; the others are returned.
+    pub(crate) async fn claim(
+        &self,
+        hands: &Hands,
+        asked: &AskedFor,
+        incoming: Vec<Incoming>,
+    ) -> Result<(Fence, Vec<Work>), Error> {
+        let parents: Vec<Vec<Parent>> = incoming.iter().map(|one| one.load.command.parents()).collect();
+        let requests: Vec<ClaimRequest> = incoming
+            .iter()
+            .zip(&parents)
+            .map(|(one, parents)| ClaimRequest {
+                key: one.load.key.clone(),
+                parents: parents.iter().map(|parent| parent.key.clone()).collect(),
+                command_hash: one.command_hash,
+                wait: Some(self.timing.parent_wait),
+            })
+            .collect();
+        let batch = self.ledger.claim(&requests, self.timing.lease, self.timing.quiet).await.during("claim")?;
+        hands.set_clock(batch.now);
+        let mut working = Vec::new();
+        let mut endings = Vec::new();
+        let mut missing: Vec<RecordKey> = Vec::new();
+        let mut placeholder: Option<Option<Row>> = None;
+        let (run, plan_hash) = incoming.first().map_or((model::RunNo(0), String::new()), |one| (one.run, one.plan.clone()));
+        for ((one, parents), claim) in incoming.into_iter().zip(parents).zip(batch.claims) {
+            match claim {
+                Claim::Go { row, parents: states } => {
+                    let view = self.plan(&one.plan).await?;
+                    let standing = match standing(&parents, &states, None) {
+                        Standing::NeedsPlaceholder => {
+                            if placeholder.is_none() {
+                                placeholder =
+                                    Some(self.ledger.row(&RecordKey::placeholder_user()).await.during("read the stand-in")?);
+                            }
+                            standing(&parents, &states, placeholder.flatten())
+                        }
+                        ready => ready,
+                    };
+                    let origin_key = self.origin.key(&one.load.key, row.generation);
+                    let mut work = Work {
+                        incoming: one,
+                        row,
+                        parents: Arc::default(),
+                        catalogue: Arc::clone(&view.catalogue),
+                        origin_key,
+                    };
+                    match standing {
+                        Standing::Ready(ids) => {
+                            work.parents = ids;
+                            working.push(work);
+                        }
+                        Standing::NeedsPlaceholder => {
+                            missing.push(RecordKey::placeholder_user());
+                            let until = hands.now().plus(self.timing.parent_wait);
+                            let ending = Ending::Parked {
+                                wait: Wait::Parent,
+                                until,
+                                attempt: false,
+                                class: "waiting",
+                                detail: "the stand-in customer is not there yet".to_owned(),
+                            };
+                            endings.push((work, ending));
+                        }
+                        Standing::Fails(parent) => {
+                            let detail = format!("{parent} did not arrive");
+                            endings.push((work, Ending::Failed { reason: Reason::ParentFailed, detail }));
+                        }
+                    }
+                }
+                Claim::Parents { missing: unsettled, until } => {
+                    missing.extend(unsettled.into_iter().filter(|(_, state)| state.is_none()).map(|(key, _)| key));
+                    let wait = until.map_or(self.timing.parent_wait, |until| hands.now().until(until));
+                    self.delay(hands, one, wait).await?;
+                }
+                Claim::Busy { until } | Claim::NotYet { until } => {
+                    let wait = hands.now().until(until);
+                    self.delay(hands, one, wait).await?;
+                }
+                Claim::Settled { row, same_command } => {
+                    if row.updating {
+                        self.keep(&one, same_command).await?;
+                    }
+                    self.done(hands, one.ticket).await?;
+                }
+                Claim::Unknown => {
+                    // The source still has it: a listing or the next run finds it again. The message itself is kept for a person to see.
+                    tracing::warn!(record = %one.load.key, "a message names a record that the ledger does not know");
+                    self.publisher
+                        .dead_letter(&self.queue(Stage::Load), one.message, "the ledger does not know this record")
+                        .await
+                        .during("dead-letter a message")?;
+                    self.done(hands, one.ticket).await?;
+                }
+            }
+        }
+        self.settle(hands, batch.fence, endings).await?;
+        self.ask_for(asked, missing, run, &plan_hash).await?;
+        Ok((batch.fence, working))
+    }
+
+    /// A newer version of a committed record that the plan's `on_changed: keep` leaves as it is.
+    async fn keep(&self, one: &Incoming, same_command: bool) -> Result<(), Error> {
+        if !same_command {
+            self.journal(&[self.entry(one.run, &one.load.key, What::Kept)]).await?;
+        }
+        self.ledger.kept(std::slice::from_ref(&one.load.key)).await.during("keep")?;
+        Ok(())
+    }
+
+    /// Lets the extractors fetch parents that no listing has shown. Bypasses the credit window, else a window full
+    /// of waiting children would never see its parents.
+    async fn ask_for(
+        &self,
+        asked: &AskedFor,
+        missing: Vec<RecordKey>,
+        run: model::RunNo,
+        plan: &str,
+    ) -> Result<(), Error> {
+        let mut wanted: HashMap<Kind, Vec<RecordKey>> = HashMap::new();
+        for key in missing {
+            if asked.first_time(&key, self.timing.lost_after / 10).await {
+                wanted.entry(key.kind).or_default().push(key);
+            }
+        }
+        let mut messages = Vec::new();
+        for (kind, keys) in wanted {
+            for chunk in keys.chunks(IDS_PER_FETCH) {
+                let ids = chunk.iter().map(|key| key.id.clone()).collect();
+                let task = ExtractTask::Fetch { kind, ids, lost: false };
+                let body = encode(&Envelope::new(run, plan, task)).map_err(|error| Error::Plan {
+                    hash: plan.to_owned(),
+                    problem: error.to_string(),
+                })?;
+                let mut message = Message::new(self.context.random.uuid().to_string(), body)
+                    .with_header(HEADER_VERSION, VERSION.to_string());
+                propagation::inject(&mut message.headers);
+                messages.push(message);
+            }
+        }
+        if messages.is_empty() {
+            return Ok(());
+        }
+        for result in self.publisher.publish(&self.queue(Stage::Extract), messages).await {
+            result.during("ask for parents")?;
+        }
+        Ok(())
+    }
+}
+
+fn standing(parents: &[Parent], states: &[(RecordKey, ParentState)], placeholder: Option<Row>) -> Standing {
+    let states: HashMap<&RecordKey, &ParentState> = states.iter().map(|(key, state)| (key, state)).collect();
+    let mut ids = HashMap::new();
+    for parent in parents {
+        let arrived = states.get(&parent.key).filter(|state| state.state.is_migrated()).and_then(|state| state.kayako_id);
+        match (arrived, parent.otherwise) {
+            (Some(id), _) => {
+                ids.insert(parent.key.clone(), id);
+            }
+            (None, Otherwise::Placeholder) => {
+                let key = RecordKey::placeholder_user();
+                let id = placeholder.filter(|row| row.state.is_migrated()).and_then(|row| row.kayako_id);
+                match id {
+                    Some(id) => {
+                        ids.insert(key, id);
+                    }
+                    // The stand-in itself failed: its children cannot have it either.
+                    None if placeholder.is_some_and(|row| row.state == State::Failed) => return Standing::Fails(key),
+                    None => return Standing::NeedsPlaceholder,
+                }
+            }
+            (None, Otherwise::Fail) => return Standing::Fails(parent.key.clone()),
+            (None, Otherwise::DefaultAgent | Otherwise::Omit) => {}
+        }
+    }
+    Standing::Ready(Arc::new(ids))
+}

@@ -1,0 +1,180 @@
+//! What all steps of a batch share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use blobs::Blobs;
+use bytes::Bytes;
+use kayako::Client;
+use ledger::Ledger;
+use model::facts;
+use model::journal::{Entry, What};
+use model::plan::{EmailAddress, Plan};
+use model::run::{Run, RunStatus};
+use model::timing::Timing;
+use model::{MigrationId, Origin, RecordKey, RunNo, UnixMillis};
+use queue::{Broker, Delivery, Publisher, QueueName, Stage};
+use runtime::Context;
+
+use crate::catalogue::Catalogue;
+use crate::error::{During, Error};
+use crate::metrics::Metrics;
+
+/// The loader's tools.
+pub(crate) struct Desk {
+    pub(crate) migration: MigrationId,
+    pub(crate) client: Client,
+    pub(crate) ledger: Ledger,
+    pub(crate) blobs: Blobs,
+    pub(crate) publisher: Arc<dyn Publisher>,
+    pub(crate) origin: Origin,
+    pub(crate) timing: Timing,
+    pub(crate) context: Context,
+    pub(crate) metrics: Metrics,
+    pub(crate) uploads_in_flight: usize,
+    plans: tokio::sync::Mutex<HashMap<String, Arc<PlanView>>>,
+}
+
+/// A plan and what it means in the account.
+pub(crate) struct PlanView {
+    pub(crate) plan: Plan,
+    pub(crate) catalogue: Arc<Catalogue>,
+}
+
+/// The deliveries of a batch, so that a batch that cannot go on can still give its messages back.
+pub(crate) struct Hands {
+    deliveries: Mutex<Vec<Option<Delivery>>>,
+    /// The ledger's time when the batch was claimed, and ours: the ledger's clock decides, and asking it for every
+    /// comparison would cost a round trip.
+    clock: Mutex<Option<(UnixMillis, Instant)>>,
+}
+
+impl Hands {
+    pub(crate) fn new(deliveries: Vec<Delivery>) -> Self {
+        Self { deliveries: Mutex::new(deliveries.into_iter().map(Some).collect()), clock: Mutex::new(None) }
+    }
+
+    pub(crate) fn take(&self, ticket: usize) -> Option<Delivery> {
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).get_mut(ticket).and_then(Option::take)
+    }
+
+    /// Every delivery that was not settled.
+    pub(crate) fn rest(&self) -> Vec<Delivery> {
+        let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        deliveries.iter_mut().filter_map(Option::take).collect()
+    }
+
+    pub(crate) fn set_clock(&self, now: UnixMillis) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+    }
+
+    /// The ledger's time, estimated from the claim. It can only be late by the claim's own round trip, which makes waits
+    /// longer, never shorter.
+    pub(crate) fn now(&self) -> UnixMillis {
+        match *self.clock.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((at, since)) => at.plus(since.elapsed()),
+            None => UnixMillis(0),
+        }
+    }
+}
+
+impl Desk {
+    #[expect(clippy::too_many_arguments, reason = "built in one place, from the parts a service is given")]
+    pub(crate) fn new(
+        migration: MigrationId,
+        client: Client,
+        ledger: Ledger,
+        blobs: Blobs,
+        broker: &dyn Broker,
+        origin: Origin,
+        timing: Timing,
+        context: Context,
+        metrics: Metrics,
+        uploads_in_flight: usize,
+    ) -> Self {
+        Self {
+            migration,
+            client,
+            ledger,
+            blobs,
+            publisher: broker.publisher(),
+            origin,
+            timing,
+            context,
+            metrics,
+            uploads_in_flight,
+            plans: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn queue(&self, stage: Stage) -> QueueName {
+        QueueName::new(self.migration.as_str(), stage)
+    }
+
+    /// The plan of a run and the account's catalogue for it, read once.
+    pub(crate) async fn plan(&self, hash: &str) -> Result<Arc<PlanView>, Error> {
+        let mut plans = self.plans.lock().await;
+        if let Some(view) = plans.get(hash) {
+            return Ok(Arc::clone(view));
+        }
+        let stored: Option<(_, facts::StoredPlan)> =
+            self.ledger.document(&facts::plan(hash)).await.during("read the plan")?;
+        let broken = |problem: String| Error::Plan { hash: hash.to_owned(), problem };
+        let (_, stored) = stored.ok_or_else(|| broken("it is not in the ledger".to_owned()))?;
+        let plan = Plan::parse(&stored.yaml).map_err(|problems| broken(problems.to_string()))?;
+        let catalogue = Catalogue::read(
+            &self.client,
+            plan.agents.default.as_ref().map(EmailAddress::as_str),
+            plan.target.mailbox.as_ref().map(EmailAddress::as_str),
+        )
+        .await?;
+        let view = Arc::new(PlanView { plan, catalogue: Arc::new(catalogue) });
+        plans.insert(hash.to_owned(), Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// One line of a record's history.
+    pub(crate) fn entry(&self, run: RunNo, key: &RecordKey, what: What) -> Entry {
+        Entry { at: self.context.clock.now(), run, key: key.clone(), what }
+    }
+
+    /// Stores history lines; durable when it returns.
+    pub(crate) async fn journal(&self, entries: &[Entry]) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let lines = entries.iter().map(|entry| Bytes::from(entry.encode())).collect();
+        let now = self.context.clock.now();
+        self.blobs.append(self.migration.as_str(), now, lines).await.during("write the journal")
+    }
+
+    /// Stops the run for all replicas: no further call can succeed until a person acts.
+    pub(crate) async fn halt(&self, run: RunNo, message: String) -> Result<(), Error> {
+        let name = facts::run(run);
+        loop {
+            let Some((version, mut found)) = self.ledger.document::<Run>(&name).await.during("read the run")? else {
+                return Ok(());
+            };
+            if found.status != RunStatus::Running {
+                return Ok(());
+            }
+            tracing::error!(run = run.0, reason = message, "the run is halted");
+            found.status = RunStatus::Halted { message: message.clone() };
+            if self.ledger.put_document(&name, Some(version), &found).await.during("halt the run")?.is_ok() {
+                self.metrics.halts.inc();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Where a record's staged bytes lie.
+    pub(crate) fn staged(&self, key: &RecordKey) -> Result<Blobs, Error> {
+        self.blobs.within(&key.staging(&self.migration)).during("find staged files")
+    }
+
+    /// How long the shortest useful pause is.
+    pub(crate) fn short_pause(&self) -> Duration {
+        self.timing.job_poll
+    }
+}

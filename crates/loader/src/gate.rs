@@ -1,0 +1,273 @@
+//! The account's gate: one rate budget per class shared by all replicas through the ledger, one circuit, adaptive
+//! concurrency per process, and log-ins that are single-flight for the whole account.
+//!
+//! Constraints: no call is sent while the account asked for a pause; one bad log-in blocks every replica until an operator
+//! acts ([`allow_login_again`]); nothing here waits with a record's intent already stored, because the client asks the gate first.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kayako::{CallOutcome, Error, Gate, LoginResult, RateClass};
+use ledger::{Ledger, LockToken};
+use model::FailureClass;
+use model::timing::Timing;
+use runtime::circuit::{Admission, Circuit, CircuitSettings};
+use runtime::concurrency::{CallOutcome as Latency, ConcurrencySettings};
+use runtime::limiter::{Limiter, Permit};
+use runtime::{Context, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// Document that says that the last log-in was bad.
+const BLOCKED: &str = "login/blocked";
+/// Lock of the account's log-in.
+const LOGIN: &str = "login";
+/// Calls asked for at a time: one round trip to the ledger for as many as a loader sends in some 200 ms at 5,000 a
+/// minute. What is not used within [`SLICE`] is let go.
+const SLICE_CALLS: u32 = 16;
+const SLICE: Duration = Duration::from_millis(200);
+/// Pause after a 429 that names none (the shortest value seen in samples, API section 3).
+const UNNAMED_PAUSE: Duration = Duration::from_secs(59);
+
+/// How the account may be used.
+#[derive(Debug, Clone)]
+pub struct GateSettings {
+    /// Calls a minute that the account allows per class, if known.
+    pub requests_per_minute: Option<u32>,
+    /// Share of it that is left to the people who work in the desk, 0 to 1.
+    pub reserve: f64,
+    /// Most calls this process has in flight per class.
+    pub max_in_flight: usize,
+    /// Waiting times.
+    pub timing: Timing,
+    /// Unique name of this process.
+    pub owner: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Blocked {
+    since: model::UnixMillis,
+}
+
+/// Forgets a bad log-in: an operator says that the credentials are right now.
+pub async fn allow_login_again(ledger: &Ledger) -> Result<(), ledger::Error> {
+    while let Some((version, blocked)) = ledger.document::<Option<Blocked>>(BLOCKED).await? {
+        if blocked.is_none() || ledger.put_document(BLOCKED, Some(version), &None::<Blocked>).await?.is_ok() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A gate over the ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct AccountGate {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ledger: Ledger,
+    context: Context,
+    settings: GateSettings,
+    limiters: HashMap<RateClass, Limiter>,
+    state: Mutex<State>,
+    login: tokio::sync::Mutex<Option<LockToken>>,
+}
+
+struct State {
+    circuit: Circuit,
+    slices: HashMap<RateClass, (u32, UnixMillis)>,
+    stopped: HashMap<RateClass, UnixMillis>,
+    permits: HashMap<RateClass, Vec<Permit>>,
+}
+
+impl AccountGate {
+    /// A gate for one account.
+    pub fn new(ledger: Ledger, context: Context, settings: GateSettings) -> Result<Self, runtime::Error> {
+        let mut limiters = HashMap::new();
+        for class in RateClass::ALL {
+            let concurrency = ConcurrencySettings { max: settings.max_in_flight.max(1), ..ConcurrencySettings::default() };
+            limiters.insert(class, Limiter::new(concurrency, Arc::clone(&context.clock))?);
+        }
+        let state = State {
+            circuit: Circuit::new(CircuitSettings::default()),
+            slices: HashMap::new(),
+            stopped: HashMap::new(),
+            permits: HashMap::new(),
+        };
+        let shared =
+            Shared { ledger, context, settings, limiters, state: Mutex::new(state), login: tokio::sync::Mutex::default() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the budget of a class may give a minute, the reserve taken off.
+    fn limit(&self) -> Option<u32> {
+        let settings = &self.shared.settings;
+        settings.requests_per_minute.map(|limit| {
+            let share = f64::from(limit) * (1.0 - settings.reserve.clamp(0.0, 0.95));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the limit itself, at least 1")]
+            let share = share.max(1.0) as u32;
+            share
+        })
+    }
+
+    /// Waits for a place in the budget.
+    async fn budget(&self, class: RateClass) -> Result<(), Error> {
+        let clock = &self.shared.context.clock;
+        loop {
+            let now = clock.now();
+            let stopped = {
+                let mut state = self.state();
+                let stopped = state.stopped.get(&class).copied().filter(|until| *until > now);
+                if stopped.is_none()
+                    && let Some((left, until)) = state.slices.get_mut(&class)
+                    && *left > 0
+                    && *until > now
+                {
+                    *left -= 1;
+                    return Ok(());
+                }
+                stopped
+            };
+            if let Some(until) = stopped {
+                clock.sleep(now.until(until)).await;
+                continue;
+            }
+            // Log-ins are few and must not wait behind a slice of their own.
+            let n = if class == RateClass::Login { 1 } else { SLICE_CALLS };
+            let grant = self
+                .shared
+                .ledger
+                .take(class.name(), n, self.limit())
+                .await
+                .map_err(|error| Error::gate(FailureClass::NotSent, error))?;
+            if grant.granted == 0 {
+                clock.sleep(grant.wait).await;
+                continue;
+            }
+            let mut state = self.state();
+            let slice = state.slices.entry(class).or_insert((0, now));
+            *slice = (grant.granted - 1, now.plus(SLICE));
+            return Ok(());
+        }
+    }
+
+    async fn put_blocked(&self) -> Result<(), ledger::Error> {
+        let ledger = &self.shared.ledger;
+        loop {
+            let expected = ledger.document::<Option<Blocked>>(BLOCKED).await?.map(|(version, _)| version);
+            let blocked = Some(Blocked { since: ledger.now().await? });
+            if ledger.put_document(BLOCKED, expected, &blocked).await?.is_ok() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Held {
+    #[error("Kayako does not answer; the circuit is open for {0:?}")]
+    CircuitOpen(Duration),
+    #[error("the last log-in was refused; correct the credentials and resume the run")]
+    LoginBlocked,
+}
+
+#[async_trait]
+impl Gate for AccountGate {
+    async fn before(&self, class: RateClass) -> Result<(), Error> {
+        let now = self.shared.context.clock.now();
+        let admission = self.state().circuit.admit(now);
+        if let Admission::Wait { until } = admission {
+            return Err(Error::gate(FailureClass::TargetDown, Held::CircuitOpen(now.until(until))));
+        }
+        let permit = match self.shared.limiters.get(&class) {
+            Some(limiter) => Some(limiter.acquire().await),
+            None => None,
+        };
+        self.budget(class).await?;
+        if let Some(permit) = permit {
+            self.state().permits.entry(class).or_default().push(permit);
+        }
+        Ok(())
+    }
+
+    fn after(&self, class: RateClass, outcome: CallOutcome, _elapsed: Duration) {
+        let now = self.shared.context.clock.now();
+        let permit = {
+            let mut state = self.state();
+            match outcome {
+                CallOutcome::Answered | CallOutcome::Throttled { .. } => drop(state.circuit.succeeded()),
+                outcome if outcome.suggests_down() => {
+                    if state.circuit.failed(now).is_some() {
+                        tracing::warn!("Kayako does not answer; pausing all calls, one probe a minute");
+                    }
+                }
+                _ => {}
+            }
+            if let CallOutcome::Throttled { retry_after } = outcome {
+                let pause = retry_after.unwrap_or(UNNAMED_PAUSE);
+                // Up to a tenth more, so that replicas do not come back in one breath.
+                let pause = pause.mul_f64(1.0 + 0.1 * self.shared.context.random.unit());
+                let until = now.plus(pause);
+                let known = state.stopped.entry(class).or_insert(until);
+                *known = (*known).max(until);
+                state.slices.remove(&class);
+                let gate = self.clone();
+                tokio::spawn(async move {
+                    let ledger = &gate.shared.ledger;
+                    let stopped = async {
+                        let until = ledger.now().await?.plus(pause);
+                        ledger.throttle(class.name(), until).await
+                    };
+                    if let Err(error) = stopped.await {
+                        tracing::warn!(error = %error, "the pause could not be shared with other loaders");
+                    }
+                });
+            }
+            state.permits.get_mut(&class).and_then(Vec::pop)
+        };
+        if let Some(permit) = permit {
+            permit.finish(match outcome {
+                CallOutcome::Answered => Latency::Answered,
+                CallOutcome::Throttled { .. } => Latency::PushedBack,
+                _ => Latency::Failed,
+            });
+        }
+    }
+
+    async fn login_permit(&self) -> Result<(), Error> {
+        let lost = |error: ledger::Error| Error::gate(FailureClass::NotSent, error);
+        let ttl = self.shared.settings.timing.leadership;
+        loop {
+            let blocked = self.shared.ledger.document::<Option<Blocked>>(BLOCKED).await.map_err(lost)?;
+            if blocked.is_some_and(|(_, blocked)| blocked.is_some()) {
+                return Err(Error::gate(FailureClass::Halt, Held::LoginBlocked));
+            }
+            if let Some(token) =
+                self.shared.ledger.try_lock(LOGIN, &self.shared.settings.owner, ttl).await.map_err(lost)?
+            {
+                *self.shared.login.lock().await = Some(token);
+                return Ok(());
+            }
+            self.shared.context.clock.sleep(self.shared.settings.timing.job_poll).await;
+        }
+    }
+
+    async fn login_result(&self, result: LoginResult) {
+        if result == LoginResult::Refused
+            && let Err(error) = self.put_blocked().await
+        {
+            tracing::error!(error = %error, "a refused log-in could not be recorded for the other loaders");
+        }
+        if let Some(token) = self.shared.login.lock().await.take()
+            && let Err(error) = self.shared.ledger.unlock(&token).await
+        {
+            tracing::debug!(error = %error, "the log-in's lock ends by itself");
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Sends one bulk insert: budget, intent, request, job, look-up.
+//!
+//! Constraints: all waiting (session, budget, connection) comes before the intent; the intent names the last moment at
+//! which the request can be on its way, and the client sends nothing after it. What the answer proves decides the ending: certainly
+//! without effect, certainly refused, or in doubt.
+
+use std::collections::HashMap;
+
+use kayako::{ErrorCode, Job, JobItemError, RateClass, Slot};
+use model::command::LoadCommand;
+use model::journal::What;
+use model::row::{Arrival, Wait};
+use model::{Classify, FailureClass, Fence, Kind, Reason, RecordKey, UnixMillis};
+use tokio::time::Instant;
+
+use crate::crash_points;
+use crate::desk::{Desk, Hands};
+use crate::error::{During, Error};
+use crate::items::{self, Item, Unwritable};
+use crate::settle::Ending;
+use crate::target::{Object, Seen};
+use crate::upload::Uploaded;
+use crate::work::Work;
+
+/// The items of one request.
+enum Items {
+    Teams(Vec<kayako::NewTeam>),
+    Organizations(Vec<kayako::NewOrganization>),
+    Users(Vec<kayako::NewUser>),
+    Cases(Vec<kayako::BulkCase>, Option<kayako::SessionGeneration>),
+}
+
+impl Desk {
+    /// Writes records that are certainly not in Kayako, as one request. Returns those that are there now.
+    pub(crate) async fn send(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        kind: Kind,
+        works: Vec<Work>,
+    ) -> Result<Vec<(Work, Object)>, Error> {
+        let (works, exhausted): (Vec<_>, Vec<_>) =
+            works.into_iter().partition(|work| work.flight().attempts < self.timing.attempts);
+        let given_up = exhausted.into_iter().map(|work| {
+            let detail = "every write of it ended without an outcome and without an object".to_owned();
+            (work, Ending::Failed { reason: Reason::RetriesExhausted, detail })
+        });
+        self.settle(hands, fence, given_up.collect()).await?;
+        let Some((works, items)) = self.prepare(hands, fence, kind, works).await? else { return Ok(Vec::new()) };
+        self.context.crash.reached(crash_points::UPLOADED).await?;
+        let slot = match self.client.slot(RateClass::Bulk).await {
+            Ok(slot) => slot,
+            Err(error) => {
+                let endings = works.into_iter().map(|work| (work, self.unreached(hands, &error))).collect();
+                self.settle(hands, fence, endings).await?;
+                self.halted_by(&error).await?;
+                return Ok(Vec::new());
+            }
+        };
+        let Some((works, items, slot, last_send_at)) = self.intend(hands, fence, works, items, slot).await? else {
+            return Ok(Vec::new());
+        };
+        self.context.crash.reached(crash_points::INTENDED).await?;
+        self.metrics.batches.with_label_values(&[kind.name()]).inc();
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most 200 records")]
+        self.metrics.batch_records.observe(works.len() as f64);
+        let answer = self.post(slot, &items).await;
+        drop(items);
+        self.context.crash.reached(crash_points::SENT).await?;
+        match answer {
+            Ok(job) => self.accepted(hands, fence, kind, works, job).await,
+            Err(error) => {
+                self.unanswered(hands, fence, works, &error, last_send_at).await?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Builds the items; files are uploaded here. Records that cannot be built are settled.
+    async fn prepare(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        kind: Kind,
+        works: Vec<Work>,
+    ) -> Result<Option<(Vec<Work>, Items)>, Error> {
+        let mut ready: Vec<Work> = Vec::with_capacity(works.len());
+        let mut endings = Vec::new();
+        let mut history = Vec::new();
+        let (mut teams, mut organizations, mut users, mut cases) = (vec![], vec![], vec![], vec![]);
+        let mut session = None;
+        for work in works {
+            let built: Result<Vec<String>, Ending> = match work.command() {
+                LoadCommand::Team(command) => Ok(put(&mut teams, items::team(&work, command))),
+                LoadCommand::Organization(command) => Ok(put(&mut organizations, items::organization(&work, command))),
+                LoadCommand::User(command) => {
+                    items::user(&work, command).map(|item| put(&mut users, item)).map_err(refused)
+                }
+                LoadCommand::Case(command) => match self.upload(hands, &work, command).await? {
+                    Ok(Uploaded { per_post, session: files }) => {
+                        if files.is_some() && session.is_some() && files != session {
+                            Err(Ending::Parked {
+                                wait: Wait::Retry,
+                                until: hands.now().plus(self.short_pause()),
+                                attempt: false,
+                                class: "not_sent",
+                                detail: "the session changed during the uploads".to_owned(),
+                            })
+                        } else {
+                            session = session.or(files);
+                            items::case(&work, command, &per_post).map(|item| put(&mut cases, item)).map_err(refused)
+                        }
+                    }
+                    Err(ending) => Err(ending),
+                },
+            };
+            match built {
+                Ok(left_out) => {
+                    if !left_out.is_empty() {
+                        let what = What::Noted { detail: left_out.join("; ") };
+                        history.push(self.entry(work.incoming.run, work.key(), what));
+                    }
+                    ready.push(work);
+                }
+                Err(ending) => endings.push((work, ending)),
+            }
+        }
+        self.journal(&history).await?;
+        self.settle(hands, fence, endings).await?;
+        if ready.is_empty() {
+            return Ok(None);
+        }
+        let items = match kind {
+            Kind::Team => Items::Teams(teams),
+            Kind::Organization => Items::Organizations(organizations),
+            Kind::User => Items::Users(users),
+            Kind::Case => Items::Cases(cases, session),
+        };
+        Ok(Some((ready, items)))
+    }
+
+    /// Stores the intent. Records that another worker took over meanwhile are let go.
+    async fn intend(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        works: Vec<Work>,
+        mut items: Items,
+        slot: Slot,
+    ) -> Result<Option<(Vec<Work>, Items, Slot, UnixMillis)>, Error> {
+        let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
+        self.ledger.renew(fence, &keys, self.timing.lease).await.during("renew")?;
+        // Taken before the intent is stored, so that the time for storing it is part of the limit.
+        let limit = self.client.request_timeout(RateClass::Bulk).min(self.timing.request_timeout);
+        let last_send_at = hands.now().plus(limit);
+        let slot = slot.finish_by(Instant::now() + limit);
+        let rows = self.ledger.intend(fence, &keys, last_send_at).await.during("intend")?;
+        let mut kept = Vec::with_capacity(works.len());
+        let mut gone = Vec::new();
+        for (at, (mut work, row)) in works.into_iter().zip(rows).enumerate() {
+            match row {
+                Ok(row) => {
+                    work.row = row;
+                    kept.push(work);
+                }
+                Err(refusal) => {
+                    tracing::debug!(record = %work.key(), %refusal, "not sent: the claim is no longer ours");
+                    gone.push(at);
+                    self.delay(hands, work.incoming, self.timing.lease).await?;
+                }
+            }
+        }
+        for at in gone.into_iter().rev() {
+            items.remove(at);
+        }
+        Ok((!kept.is_empty()).then_some((kept, items, slot, last_send_at)))
+    }
+
+    async fn post(&self, slot: Slot, items: &Items) -> Result<Job, kayako::Error> {
+        match items {
+            Items::Teams(items) => self.client.bulk_teams(slot, items).await,
+            Items::Organizations(items) => self.client.bulk_organizations(slot, items).await,
+            Items::Users(items) => self.client.bulk_users(slot, items).await,
+            Items::Cases(items, session) => self.client.bulk_cases(slot, items, *session).await,
+        }
+    }
+
+    /// The account took the batch as a job: wait for its end and see what is there.
+    async fn accepted(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        kind: Kind,
+        works: Vec<Work>,
+        job: Job,
+    ) -> Result<Vec<(Work, Object)>, Error> {
+        let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
+        let id = model::JobId(job.id.get());
+        self.ledger.job_accepted(fence, &keys, id).await.during("store the job")?;
+        self.context.crash.reached(crash_points::ACCEPTED).await?;
+        let batch = u32::try_from(works.len()).unwrap_or(u32::MAX);
+        let sent: Vec<_> = works
+            .iter()
+            .map(|work| self.entry(work.incoming.run, work.key(), What::Sent { job: Some(id.0), batch }))
+            .collect();
+        self.journal(&sent).await?;
+        let Some(job) = self.job_end(fence, &works, job).await? else {
+            let until = hands.now().plus(self.timing.job_poll * 4);
+            let detail = "the job did not end while we waited";
+            let endings = works.into_iter().map(|work| (work, doubt(until, false, detail))).collect();
+            self.settle(hands, fence, endings).await?;
+            return Ok(Vec::new());
+        };
+        let seen = match self.look_up(kind, &works).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                let until = hands.now().plus(self.timing.job_poll);
+                let detail = error.to_string();
+                let endings = works.into_iter().map(|work| (work, doubt(until, false, &detail))).collect();
+                self.settle(hands, fence, endings).await?;
+                self.halted_by(&error).await?;
+                return Ok(Vec::new());
+            }
+        };
+        self.context.crash.reached(crash_points::MAPPED).await?;
+        let present = self.outcomes(hands, fence, works, seen, &job).await?;
+        self.present(hands, fence, present, Arrival::Created).await
+    }
+
+    /// What became of each record of an ended job. Those that are not there are settled.
+    async fn outcomes(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        works: Vec<Work>,
+        mut seen: HashMap<String, Seen>,
+        job: &Job,
+    ) -> Result<Vec<(Work, Object)>, Error> {
+        let mut present = Vec::new();
+        let mut endings = Vec::new();
+        let alone = works.len() == 1;
+        for (at, work) in works.into_iter().enumerate() {
+            let complaint = job.errors.iter().find(|error| concerns(error, &work, at));
+            match (seen.remove(work.origin_key.as_str()), complaint) {
+                (Some(Seen::Found(mut objects)), _) if objects.len() == 1 => present.push((work, objects.remove(0))),
+                // Several: the probe sorts it out after the objects have settled.
+                (Some(Seen::Found(_)), _) => {
+                    let until = hands.now().plus(self.timing.visibility);
+                    endings.push((work, doubt(until, false, "several objects carry its origin key")));
+                }
+                (Some(Seen::Absent), Some(complaint)) => endings.push((work, self.complained(hands, complaint))),
+                (Some(Seen::Absent), None) => {
+                    let detail = if alone {
+                        "the job of this record alone ended without creating it"
+                    } else {
+                        "the job ended without creating it"
+                    };
+                    endings.push((work, doubt(hands.now().plus(self.timing.visibility), true, detail)));
+                }
+                (Some(Seen::Unknown) | None, _) => {
+                    let until = hands.now().plus(self.timing.visibility);
+                    endings.push((work, doubt(until, false, "the look-up after the job did not settle it")));
+                }
+            }
+        }
+        self.settle(hands, fence, endings).await?;
+        Ok(present)
+    }
+
+    /// The job says what it did not like about this record, and it is not there: no doubt.
+    fn complained(&self, hands: &Hands, complaint: &JobItemError) -> Ending {
+        let code = complaint.code.as_ref().map_or_else(|| "no code".to_owned(), ToString::to_string);
+        let detail = match &complaint.parameter {
+            Some(parameter) => format!("{code} ({parameter})"),
+            None => code,
+        };
+        let conflict = matches!(complaint.code, Some(ErrorCode::FieldDuplicate | ErrorCode::ResourceExists));
+        if conflict {
+            // Somebody else created it between our look-up and the job: the next claim adopts it.
+            let until = hands.now().plus(self.short_pause());
+            return Ending::Unsent { wait: Wait::Retry, until, attempt: true, alone: true, class: "conflict", detail };
+        }
+        Ending::Failed { reason: Reason::RejectedByKayako, detail }
+    }
+
+    /// No job came back: what does that prove?
+    async fn unanswered(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        works: Vec<Work>,
+        error: &kayako::Error,
+        last_send_at: UnixMillis,
+    ) -> Result<(), Error> {
+        let class = error.class();
+        let detail = error.to_string();
+        let now = hands.now();
+        let alone = works.len() == 1;
+        let unsent = |wait, until, attempt, alone| Ending::Unsent {
+            wait,
+            until,
+            attempt,
+            alone,
+            class: class.name(),
+            detail: detail.clone(),
+        };
+        let first_pause = self.timing.pause(0);
+        let endings = works
+            .into_iter()
+            .map(|work| {
+                let attempts = work.flight().attempts;
+                let ending = match &class {
+                    FailureClass::Ambiguous | FailureClass::Internal | FailureClass::Death => {
+                        doubt(last_send_at.plus(self.timing.quiet), false, &detail)
+                    }
+                    FailureClass::NotSent => unsent(Wait::Retry, now.plus(self.timing.pause(attempts)), true, false),
+                    FailureClass::Throttled { retry_after } => {
+                        unsent(Wait::Throttled, now.plus(retry_after.unwrap_or(first_pause)), false, false)
+                    }
+                    FailureClass::TargetDown | FailureClass::Halt | FailureClass::Waiting => {
+                        unsent(Wait::Target, now.plus(first_pause), false, false)
+                    }
+                    FailureClass::Rejected if alone => {
+                        Ending::Failed { reason: Reason::RejectedByKayako, detail: detail.clone() }
+                    }
+                    FailureClass::Conflict if alone => unsent(Wait::Retry, now.plus(self.short_pause()), true, true),
+                    // The whole batch was refused because of some of its records: each tells its own error alone.
+                    FailureClass::Rejected | FailureClass::Conflict => {
+                        unsent(Wait::Retry, now.plus(self.short_pause()), false, true)
+                    }
+                };
+                (work, ending)
+            })
+            .collect();
+        self.settle(hands, fence, endings).await?;
+        self.halted_by(error).await
+    }
+}
+
+impl Items {
+    fn remove(&mut self, at: usize) {
+        match self {
+            Self::Teams(items) => drop(items.remove(at)),
+            Self::Organizations(items) => drop(items.remove(at)),
+            Self::Users(items) => drop(items.remove(at)),
+            Self::Cases(items, _) => drop(items.remove(at)),
+        }
+    }
+}
+
+fn put<T>(items: &mut Vec<T>, item: Item<T>) -> Vec<String> {
+    items.push(item.item);
+    item.left_out
+}
+
+fn refused(unwritable: Unwritable) -> Ending {
+    Ending::Failed { reason: unwritable.reason, detail: unwritable.detail }
+}
+
+fn doubt(until: UnixMillis, absent: bool, detail: &str) -> Ending {
+    Ending::InDoubt { until, absent, detail: detail.to_owned() }
+}
+
+/// Whether a job's complaint is about this record. The shape of complaints is not documented: by origin key if it has
+/// one, else by position.
+fn concerns(error: &JobItemError, work: &Work, at: usize) -> bool {
+    match (&error.legacy_id, error.index) {
+        (Some(id), _) => id == work.origin_key.as_str(),
+        (None, Some(index)) => index == at,
+        (None, None) => false,
+    }
+}

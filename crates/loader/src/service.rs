@@ -1,0 +1,255 @@
+//! The loader as a service: takes messages, gathers them, works on batches side by side, pauses and drains.
+//!
+//! Constraints: it holds at most the plan's number of messages and bytes; paused or halted, it stops consuming and
+//! gives back what it has not begun; draining, it finishes batches in hand and acks them.
+
+use std::sync::Arc;
+
+use blobs::Blobs;
+use kayako::Client;
+use ledger::Ledger;
+use model::envelope::{HEADER_STAGED, Load, decode};
+use model::record::BlobRef;
+use model::timing::Timing;
+use model::{MigrationId, Origin};
+use queue::{Broker, Consumer, Delivery, Stage};
+use runtime::{Context, Draining, Valve, propagation};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::claim::AskedFor;
+use crate::desk::Desk;
+use crate::error::{During, Error};
+use crate::gather::Gatherer;
+use crate::metrics::Metrics;
+use crate::work::Incoming;
+
+/// How much a loader holds and does at once.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The migration.
+    pub migration: MigrationId,
+    /// First part of every origin key.
+    pub origin: Origin,
+    /// Most records in one bulk insert.
+    pub batch_records: usize,
+    /// Most bytes of commands in one bulk insert.
+    pub batch_bytes: usize,
+    /// Most messages held.
+    pub messages: usize,
+    /// Most bytes of messages held.
+    pub bytes: usize,
+    /// Batches worked on at the same time.
+    pub batches_in_flight: usize,
+    /// Files and remaining steps of one batch in flight.
+    pub steps_in_flight: usize,
+    /// Waiting times.
+    pub timing: Timing,
+}
+
+/// Writes the load commands of one migration.
+pub struct Loader {
+    desk: Arc<Desk>,
+    broker: Arc<dyn Broker>,
+    settings: Settings,
+    valve: Valve,
+    asked: Arc<AskedFor>,
+}
+
+/// A message in hand, with the room it takes.
+struct Held {
+    delivery: Delivery,
+    incoming: Incoming,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Loader {
+    /// A loader over its parts. `valve` is open while the run wants work.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a service, each named")]
+    pub fn new(
+        settings: Settings,
+        client: Client,
+        ledger: Ledger,
+        blobs: Blobs,
+        broker: Arc<dyn Broker>,
+        context: Context,
+        metrics: Metrics,
+        valve: Valve,
+    ) -> Self {
+        let desk = Desk::new(
+            settings.migration.clone(),
+            client,
+            ledger,
+            blobs,
+            broker.as_ref(),
+            settings.origin.clone(),
+            settings.timing.clone(),
+            context,
+            metrics,
+            settings.steps_in_flight.max(1),
+        );
+        Self { desk: Arc::new(desk), broker, settings, valve, asked: Arc::default() }
+    }
+
+    /// Works until the shutdown begins, then finishes what is in hand.
+    pub async fn run(self, draining: Draining) -> Result<(), Error> {
+        while !draining.is_begun() {
+            if draining.unless_begun(self.valve.opened()).await.is_none() {
+                break;
+            }
+            let prefetch = u16::try_from(self.settings.messages).unwrap_or(u16::MAX);
+            let consumer = match self.broker.consume(&self.desk.queue(Stage::Load), prefetch).await {
+                Ok(consumer) => consumer,
+                Err(error) => {
+                    tracing::warn!(error = %error, "the queue cannot be consumed; trying again");
+                    self.desk.context.clock.sleep(self.settings.timing.reconcile).await;
+                    continue;
+                }
+            };
+            self.consume(consumer, &draining).await?;
+        }
+        Ok(())
+    }
+
+    async fn consume(&self, mut consumer: Box<dyn Consumer>, draining: &Draining) -> Result<(), Error> {
+        let room = Arc::new(Semaphore::new(self.settings.bytes.min(Semaphore::MAX_PERMITS)));
+        let slots = Arc::new(Semaphore::new(self.settings.batches_in_flight.max(1)));
+        let mut gatherer = Gatherer::new(self.settings.batch_records, self.settings.batch_bytes);
+        let mut batches: JoinSet<Result<(), Error>> = JoinSet::new();
+        let mut linger = std::pin::pin!(tokio::time::sleep(self.settings.timing.linger));
+        let result = loop {
+            tokio::select! {
+                biased;
+                () = draining.begun() => break Ok(()),
+                () = self.valve.closed() => break Ok(()),
+                Some(ended) = batches.join_next(), if !batches.is_empty() => {
+                    if let Err(error) = ended_well(ended) { break Err(error) }
+                }
+                delivery = consumer.next() => match delivery {
+                    None => break Ok(()),
+                    Some(Err(error)) => {
+                        tracing::warn!(error = %error, "the queue's deliveries were interrupted");
+                        break Ok(());
+                    }
+                    Some(Ok(delivery)) => {
+                        let Some(held) = self.receive(delivery, &room).await? else { continue };
+                        if gatherer.is_empty() {
+                            linger.as_mut().reset(tokio::time::Instant::now() + self.settings.timing.linger);
+                        }
+                        let size = held.delivery.message().body.len();
+                        for (kind, batch) in gatherer.add(held.incoming.load.key.kind, held, size) {
+                            self.start(&mut batches, &slots, kind, batch).await;
+                        }
+                    }
+                },
+                () = &mut linger, if !gatherer.is_empty() => {
+                    // A small batch is sent at once only if nothing else is on its way: while batches are in flight,
+                    // waiting costs nothing and fills it.
+                    if slots.available_permits() > 0 {
+                        for (kind, batch) in gatherer.flush() {
+                            self.start(&mut batches, &slots, kind, batch).await;
+                        }
+                    }
+                    linger.as_mut().reset(tokio::time::Instant::now() + self.settings.timing.linger);
+                }
+            }
+        };
+        consumer.cancel().await;
+        // Not begun: dropped unsettled, so the broker gives them to others.
+        drop(gatherer);
+        let mut result = result;
+        while let Some(ended) = batches.join_next().await {
+            if let Err(error) = ended_well(ended) {
+                result = result.and(Err(error));
+            }
+        }
+        result
+    }
+
+    async fn start(
+        &self,
+        batches: &mut JoinSet<Result<(), Error>>,
+        slots: &Arc<Semaphore>,
+        kind: model::Kind,
+        batch: Vec<Held>,
+    ) {
+        // Constraint: the semaphore is never closed, so this cannot fail; without a permit the batch would only run unbounded.
+        let slot = Arc::clone(slots).acquire_owned().await.ok();
+        let (mut deliveries, mut incoming, mut rooms) = (Vec::new(), Vec::new(), Vec::new());
+        for (ticket, held) in batch.into_iter().enumerate() {
+            deliveries.push(held.delivery);
+            incoming.push(Incoming { ticket, ..held.incoming });
+            rooms.push(held._room);
+        }
+        let desk = Arc::clone(&self.desk);
+        let asked = Arc::clone(&self.asked);
+        let span = tracing::info_span!("load batch", kind = kind.name(), records = incoming.len());
+        for one in &incoming {
+            span.in_scope(|| propagation::link_from(&one.message.headers));
+        }
+        let work = async move {
+            desk.metrics.in_flight.inc();
+            let result = desk.process(&asked, kind, incoming, deliveries).await;
+            desk.metrics.in_flight.dec();
+            drop((slot, rooms));
+            result
+        };
+        batches.spawn(work.instrument(span));
+    }
+
+    /// Reads a message. One that cannot be read is kept for a person and does not stop the others.
+    async fn receive(&self, delivery: Delivery, room: &Arc<Semaphore>) -> Result<Option<Held>, Error> {
+        let message = delivery.message();
+        let size = message.body.len().min(self.settings.bytes);
+        let permits = u32::try_from(size).unwrap_or(u32::MAX);
+        let Ok(held) = Arc::clone(room).acquire_many_owned(permits).await else { return Ok(None) };
+        let body = match message.headers.get(HEADER_STAGED) {
+            None => Ok(message.body.clone()),
+            Some(holder) => self.staged_body(holder, &message.body).await,
+        };
+        let read = body.and_then(|body| decode::<Load>(&body).map_err(|error| error.to_string()));
+        match read {
+            Ok(envelope) => {
+                let command_hash = envelope.body.command.hash();
+                let incoming = Incoming {
+                    ticket: 0,
+                    run: envelope.run,
+                    plan: envelope.plan,
+                    load: envelope.body,
+                    command_hash,
+                    message: message.clone(),
+                };
+                Ok(Some(Held { delivery, incoming, _room: held }))
+            }
+            Err(problem) => {
+                tracing::error!(message = %message.id, problem, "a message cannot be read; it is kept as a dead letter");
+                let queue = self.desk.queue(Stage::Load);
+                self.desk.publisher.dead_letter(&queue, message.clone(), &problem).await.during("dead-letter a message")?;
+                if let Err(error) = delivery.ack().await {
+                    tracing::debug!(error = %error, "an ack was not taken; the message comes again");
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn staged_body(&self, holder: &str, reference: &[u8]) -> Result<bytes::Bytes, String> {
+        let reference: BlobRef = serde_json::from_slice(reference).map_err(|error| error.to_string())?;
+        let staged = self.desk.blobs.within(holder).map_err(|error| error.to_string())?;
+        staged.get(&reference).await.map_err(|error| error.to_string())
+    }
+}
+
+fn ended_well(ended: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
+    match ended {
+        // Only a crash point ends the loader; a batch that could not go on has given its messages back.
+        Ok(Err(Error::Crash(crash))) => Err(Error::Crash(crash)),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::error!(error = %error, "a batch panicked; its messages come again when the connection is renewed");
+            Ok(())
+        }
+    }
+}
+

@@ -1,0 +1,185 @@
+//! How a record's time in a loader's hands ends.
+//!
+//! Constraint: always in this order: journal, ledger, delayed copy, ack. Whatever is lost by a crash in between is
+//! done again by whoever gets the message next, because the row tells the truth.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use model::journal::What;
+use model::row::{Row, State, Wait};
+use model::transition::{Event, Refusal};
+use model::{Fence, Reason, RecordKey, UnixMillis};
+use queue::{Stage, UNTIL};
+
+use crate::desk::{Desk, Hands};
+use crate::error::{During, Error};
+use crate::work::{Incoming, Work};
+
+/// What becomes of a record now.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Every step done and read back.
+    Committed,
+    /// Nothing was sent since the claim (or the object exists and a step has to wait).
+    Parked { wait: Wait, until: UnixMillis, attempt: bool, class: &'static str, detail: String },
+    /// Intended, but certainly without effect.
+    Unsent { wait: Wait, until: UnixMillis, attempt: bool, alone: bool, class: &'static str, detail: String },
+    /// Intended, and perhaps with effect.
+    InDoubt { until: UnixMillis, absent: bool, detail: String },
+    /// Does not arrive.
+    Failed { reason: Reason, detail: String },
+    /// A drain: given back untouched.
+    LetGo,
+}
+
+impl Ending {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Parked { .. } => "parked",
+            Self::Unsent { .. } => "unsent",
+            Self::InDoubt { .. } => "in_doubt",
+            Self::Failed { .. } => "failed",
+            Self::LetGo => "let_go",
+        }
+    }
+
+    /// A try that uses up the last attempt fails the record, except where the truth is not known yet: a row leaves
+    /// doubt only through a probe.
+    fn or_exhausted(self, row: &Row, most: u8) -> Self {
+        let attempts = row.flight.map_or(0, |flight| flight.attempts);
+        match self {
+            Self::Parked { attempt: true, detail, class, .. } | Self::Unsent { attempt: true, detail, class, .. }
+                if attempts.saturating_add(1) >= most && row.state != State::InDoubt =>
+            {
+                Self::Failed { reason: Reason::RetriesExhausted, detail: format!("{class}: {detail}") }
+            }
+            ending => ending,
+        }
+    }
+}
+
+impl Desk {
+    /// Ends the work on these records.
+    pub(crate) async fn settle(&self, hands: &Hands, fence: Fence, endings: Vec<(Work, Ending)>) -> Result<(), Error> {
+        if endings.is_empty() {
+            return Ok(());
+        }
+        let endings: Vec<(Work, Ending)> = endings
+            .into_iter()
+            .map(|(work, ending)| {
+                let ending = ending.or_exhausted(&work.row, self.timing.attempts);
+                (work, ending)
+            })
+            .collect();
+        let mut history = Vec::with_capacity(endings.len());
+        let mut events = Vec::with_capacity(endings.len());
+        for (work, ending) in &endings {
+            self.metrics.endings.with_label_values(&[work.kind().name(), ending.name()]).inc();
+            if let Some(what) = told(work, ending) {
+                history.push(self.entry(work.incoming.run, work.key(), what));
+            }
+            events.push((work.key().clone(), event(work, ending, fence)));
+        }
+        self.journal(&history).await?;
+        let rows = self.ledger.apply(&events).await.during("settle")?;
+        let doubts = endings.iter().filter(|(_, ending)| matches!(ending, Ending::InDoubt { .. })).count();
+        self.metrics.doubts.inc_by(doubts as u64);
+        let released: Vec<RecordKey> = endings
+            .iter()
+            .zip(&rows)
+            .filter(|((_, ending), row)| matches!(ending, Ending::Committed) && row.is_ok())
+            .filter(|((work, _), _)| crate::upload::has_staged(work.command()))
+            .map(|((work, _), _)| work.key().clone())
+            .collect();
+        let moves = endings.into_iter().zip(rows).map(|((work, ending), row)| async move {
+            match (ending, row) {
+                (Ending::LetGo, _) => {
+                    // Not acked: the broker gives it to another loader at once.
+                    drop(hands.take(work.incoming.ticket));
+                    Ok(())
+                }
+                (_, Ok(row)) => self.pass_on(hands, work.incoming, &row).await,
+                (_, Err(Refusal::StaleFence | Refusal::Settled)) => self.done(hands, work.incoming.ticket).await,
+                (_, Err(refusal)) => {
+                    tracing::error!(record = %work.key(), state = work.row.state.name(), %refusal, "an ending was refused");
+                    self.delay(hands, work.incoming, self.timing.visibility).await
+                }
+            }
+        });
+        join_all(moves).await.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        self.release(&released).await
+    }
+
+    /// Staged files of committed records are not needed any more. A crash before this leaves files behind, never a
+    /// record without its files; retention removes them with the migration.
+    async fn release(&self, records: &[RecordKey]) -> Result<(), Error> {
+        for key in records {
+            self.staged(key)?.release().await.during("release staged files")?;
+        }
+        Ok(())
+    }
+
+    /// Acks if the row is settled, else sends the message through the delay ladder until the row's time has come.
+    async fn pass_on(&self, hands: &Hands, incoming: Incoming, row: &Row) -> Result<(), Error> {
+        match row.flight {
+            Some(flight) if !row.state.is_settled() => {
+                self.delay(hands, incoming, hands.now().until(flight.not_before)).await
+            }
+            _ => self.done(hands, incoming.ticket).await,
+        }
+    }
+
+    /// A delayed copy, then the ack of the original.
+    pub(crate) async fn delay(&self, hands: &Hands, incoming: Incoming, wait: Duration) -> Result<(), Error> {
+        let until = hands.now().plus(wait);
+        let message = incoming.message.with_header(UNTIL, until.0.to_string());
+        self.publisher
+            .delay(&self.queue(Stage::Load), message, wait.max(self.short_pause()))
+            .await
+            .during("park a message")?;
+        self.done(hands, incoming.ticket).await
+    }
+
+    /// Acks.
+    pub(crate) async fn done(&self, hands: &Hands, ticket: usize) -> Result<(), Error> {
+        match hands.take(ticket) {
+            // An ack that fails means that the message comes again; the row knows what to do with it.
+            Some(delivery) => {
+                if let Err(error) = delivery.ack().await {
+                    tracing::debug!(error = %error, "an ack was not taken; the message comes again");
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn event(work: &Work, ending: &Ending, fence: Fence) -> Event {
+    match *ending {
+        Ending::Committed => Event::Commit { fence, command_hash: work.incoming.command_hash },
+        Ending::Parked { wait, until, attempt, .. } => Event::Park { fence, wait, until, attempt },
+        Ending::Unsent { wait, until, attempt, alone, .. } => Event::Unsent { fence, wait, until, attempt, alone },
+        Ending::InDoubt { until, absent, .. } => Event::Doubt { fence, until, absent },
+        Ending::Failed { reason, .. } => Event::Fail { fence: Some(fence), reason },
+        Ending::LetGo => Event::Release { fence },
+    }
+}
+
+fn told(work: &Work, ending: &Ending) -> Option<What> {
+    match ending {
+        Ending::Committed => match (work.row.kayako_id, work.row.arrival) {
+            (Some(id), Some(arrival)) => Some(What::Committed { id, arrival }),
+            _ => None,
+        },
+        // Waiting for a parent is the normal life of a record and not worth a line each time.
+        Ending::Parked { wait: Wait::Parent, .. } | Ending::LetGo => None,
+        Ending::Parked { class, detail, .. } | Ending::Unsent { class, detail, .. } => {
+            Some(What::Tried { class: (*class).to_owned(), detail: detail.clone() })
+        }
+        Ending::InDoubt { detail, .. } => Some(What::InDoubt { detail: detail.clone() }),
+        Ending::Failed { reason, detail } => Some(What::Failed { reason: *reason, detail: detail.clone() }),
+    }
+}

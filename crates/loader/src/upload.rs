@@ -1,0 +1,120 @@
+//! Uploads the files of a batch of cases.
+//!
+//! Constraints (API 4.11): a file belongs to the session that uploaded it and expires after three hours, so files are uploaded
+//! right before the batch that names them, with the same client, and their ids live in memory only. A file uploaded twice is
+//! harmless: it expires.
+
+use futures::stream::{self, StreamExt};
+use kayako::{FileId, SessionGeneration};
+use model::command::{CaseCommand, LoadCommand};
+use model::record::{Attachment, Content};
+use model::{Classify, FailureClass, Reason};
+
+use crate::desk::{Desk, Hands};
+use crate::error::Error;
+use crate::settle::Ending;
+use crate::work::Work;
+
+/// Uploaded files of one case, per post.
+#[derive(Debug, Default)]
+pub(crate) struct Uploaded {
+    pub(crate) per_post: Vec<Vec<FileId>>,
+    /// The session they belong to; `None` if there are no files.
+    pub(crate) session: Option<SessionGeneration>,
+}
+
+/// Whether anything of the record lies in `blobs`.
+pub(crate) fn has_staged(command: &LoadCommand) -> bool {
+    match command {
+        LoadCommand::Case(case) => case.posts.iter().any(|post| !post.attachments.is_empty()),
+        _ => false,
+    }
+}
+
+impl Desk {
+    /// Uploads every file of a case, some at a time.
+    pub(crate) async fn upload(
+        &self,
+        hands: &Hands,
+        work: &Work,
+        command: &CaseCommand,
+    ) -> Result<Result<Uploaded, Ending>, Error> {
+        let files: Vec<(usize, Attachment)> = command
+            .posts
+            .iter()
+            .enumerate()
+            .flat_map(|(at, post)| post.attachments.iter().map(move |file| (at, file.clone())))
+            .collect();
+        let mut uploaded = Uploaded { per_post: vec![Vec::new(); command.posts.len()], session: None };
+        if files.is_empty() {
+            return Ok(Ok(uploaded));
+        }
+        let staged = self.staged(work.key())?;
+        let answers: Vec<_> = stream::iter(files)
+            .map(|(at, file)| {
+                let staged = staged.clone();
+                async move {
+                    let answer = self.upload_one(&staged, &file).await;
+                    (at, file, answer)
+                }
+            })
+            // In order: the order of a post's files is part of what is compared.
+            .buffered(self.uploads_in_flight)
+            .collect()
+            .await;
+        for (at, file, answer) in answers {
+            match answer {
+                Ok(Some(sent)) => {
+                    if uploaded.session.is_some_and(|session| session != sent.session) {
+                        // The session changed in the middle: what was uploaded before is void.
+                        return Ok(Err(self.again(hands, "not_sent", "the session changed during the uploads", false)));
+                    }
+                    uploaded.session = Some(sent.session);
+                    uploaded.per_post[at].push(sent.id);
+                }
+                Ok(None) => {}
+                Err(Failed::Kayako(error)) => return Ok(Err(self.refused_file(hands, &file, &error))),
+                Err(Failed::Staging(error)) => {
+                    tracing::warn!(record = %work.key(), file = %file.id, error = %error, "a staged file cannot be read");
+                    let detail = format!("file {} is not in the staging area", file.id);
+                    return Ok(Err(Ending::Failed { reason: Reason::SourceUnreadable, detail }));
+                }
+            }
+        }
+        Ok(Ok(uploaded))
+    }
+
+    async fn upload_one(&self, staged: &blobs::Blobs, file: &Attachment) -> Result<Option<kayako::UploadedFile>, Failed> {
+        let Content::Staged(reference) = &file.content else { return Ok(None) };
+        let bytes = staged.get(reference).await.map_err(Failed::Staging)?;
+        let sent = self.client.upload(&file.name, &file.content_type, bytes, None).await.map_err(Failed::Kayako)?;
+        Ok(Some(sent))
+    }
+
+    fn refused_file(&self, hands: &Hands, file: &Attachment, error: &kayako::Error) -> Ending {
+        match error.class() {
+            FailureClass::Rejected | FailureClass::Conflict => Ending::Failed {
+                reason: Reason::AttachmentRejected,
+                detail: format!("file {}: {error}", file.id),
+            },
+            // An upload has no effect that matters: whatever happened, it is done again.
+            FailureClass::Ambiguous => self.again(hands, "ambiguous", &error.to_string(), true),
+            _ => self.unreached(hands, error),
+        }
+    }
+
+    fn again(&self, hands: &Hands, class: &'static str, detail: &str, attempt: bool) -> Ending {
+        Ending::Parked {
+            wait: model::row::Wait::Retry,
+            until: hands.now().plus(self.timing.pause(0)),
+            attempt,
+            class,
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+enum Failed {
+    Kayako(kayako::Error),
+    Staging(blobs::Error),
+}
