@@ -117,7 +117,10 @@ pub struct Sandbox {
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = formatter.debug_struct("Sandbox");
-        shown.field("kayako_url", &self.kayako_url).field("zendesk_url", &self.zendesk_url).finish_non_exhaustive()
+        shown
+            .field("kayako_url", &self.kayako_url)
+            .field("zendesk_url", &self.zendesk_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,11 +132,14 @@ impl Sandbox {
         let zendesk = zendesk::Account::new(config.zendesk);
         let serve = async |account, port, router, schedule| {
             let refuse = |source| SandboxError::Listen { account, source };
-            let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.map_err(refuse)?;
+            let listener =
+                TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.map_err(refuse)?;
             Server::start(listener, router, schedule).map_err(refuse)
         };
-        let kayako_server = serve("kayako", config.kayako_port, kayako.router(), config.faults.kayako).await?;
-        let zendesk_server = serve("zendesk", config.zendesk_port, zendesk.router(), config.faults.zendesk).await?;
+        let kayako_server =
+            serve("kayako", config.kayako_port, kayako.router(), config.faults.kayako).await?;
+        let zendesk_server =
+            serve("zendesk", config.zendesk_port, zendesk.router(), config.faults.zendesk).await?;
         let kayako_url = format!("http://{}", kayako_server.address());
         kayako.set_base_url(&kayako_url);
         Ok(Self {
