@@ -67,7 +67,7 @@ impl Blobs {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let temporary = Path::from_iter(["spool".to_owned(), Uuid::new_v4().to_string()]);
-        let upload = self.content().put_multipart_opts(&temporary, Default::default()).await?;
+        let upload = self.content().put_multipart(&temporary).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut hasher = blake3::Hasher::new();
         let mut size = 0;
@@ -130,7 +130,7 @@ impl Blobs {
     }
 
     async fn open_object(&self, reference: &BlobRef) -> Result<object_store::GetResult, Error> {
-        let stored = self.content().get_opts(&self.path(reference)?, Default::default()).await;
+        let stored = self.content().get(&self.path(reference)?).await;
         let stored = match stored {
             Err(object_store::Error::NotFound { .. }) => {
                 return Err(Error::NotFound { hash: reference.hash.clone() });

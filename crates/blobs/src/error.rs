@@ -69,14 +69,15 @@ impl Error {
 impl Classify for Error {
     fn class(&self) -> FailureClass {
         match self {
-            Self::Location(_) | Self::Directory(_) => FailureClass::Halt,
-            // A person has to make room; trying again fills the logs and nothing else.
-            Self::Store(_) if self.is_storage_full() => FailureClass::Halt,
-            Self::Store(
+            Self::Location(_)
+            | Self::Directory(_)
+            | Self::Store(
                 object_store::Error::PermissionDenied { .. }
                 | object_store::Error::Unauthenticated { .. }
                 | object_store::Error::UnknownConfigurationKey { .. },
             ) => FailureClass::Halt,
+            // A person has to make room; trying again fills the logs and nothing else.
+            Self::Store(_) if self.is_storage_full() => FailureClass::Halt,
             // Objects are immutable and written whole: repeating is always safe.
             Self::Store(_) | Self::Content(_) => FailureClass::Ambiguous,
             Self::TooLarge { .. } => FailureClass::Rejected,

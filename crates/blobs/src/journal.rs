@@ -102,5 +102,5 @@ fn scope_path(scope: &str) -> Result<Path, Error> {
     if scope.is_empty() || scope.split('/').any(str::is_empty) {
         return Err(Error::Name("a part of it is empty"));
     }
-    Ok(Path::from_iter(std::iter::once("journal").chain(scope.split('/'))))
+    Ok(std::iter::once("journal").chain(scope.split('/')).collect())
 }

@@ -10,15 +10,11 @@
 //! latency follows, and the rule alone climbs for ever (seen in the simulation below). So every fifty rounds the
 //! controller eases off for two rounds; if the calls become faster, the queue was ours, and it keeps easing.
 //!
-//! [`Controller`] is pure, time is an argument. [`Limiter`] drives one for tasks. Use one per class of calls of
+//! Pure: time is an argument. [`crate::limiter::Limiter`] drives it for tasks. Use one per class of calls of
 //! similar latency: a mix of look-ups and bulk inserts has no usual latency.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
-use crate::clock::Clock;
 use crate::error::Error;
 
 /// Weight of the newest round in the usual latency: about the last five rounds count.
@@ -60,7 +56,7 @@ impl ConcurrencySettings {
         if self.min == 0 {
             return Err(Error::setting("concurrency.min", "must be at least 1"));
         }
-        if self.max < self.min || self.max > Semaphore::MAX_PERMITS {
+        if self.max < self.min {
             return Err(Error::setting("concurrency.max", "must not be less than concurrency.min"));
         }
         if !(self.min..=self.max).contains(&self.start) {
@@ -171,7 +167,7 @@ impl Controller {
         self.round.limit_reached |= self.in_flight >= self.limit();
     }
 
-    /// A call ended at `now` after `latency`. `now` is a monotonic time since any start ([`Clock::uptime`]).
+    /// A call ended at `now` after `latency`. `now` is a monotonic time since any start ([`crate::Clock::uptime`]).
     pub fn finished(&mut self, now: Duration, latency: Duration, outcome: CallOutcome) {
         self.in_flight = self.in_flight.saturating_sub(1);
         match outcome {
@@ -253,115 +249,13 @@ fn as_float(count: usize) -> f64 {
     float
 }
 
-/// Admits calls up to a learned limit, first come, first served. Clones share the limit.
-#[derive(Debug, Clone)]
-pub struct Limiter {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    clock: Arc<dyn Clock>,
-    places: Semaphore,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    controller: Controller,
-    /// Places that exist at the moment, free or taken. Follows the controller's limit; after a cut it is above it
-    /// until calls return.
-    places: usize,
-}
-
-/// The right to make one call. Dropped without [`Permit::finish`] it counts as failed.
-#[derive(Debug)]
-#[must_use]
-pub struct Permit {
-    shared: Arc<Shared>,
-    started: Duration,
-    outcome: CallOutcome,
-}
-
-impl Limiter {
-    /// # Errors
-    /// See [`Controller::new`].
-    pub fn new(settings: ConcurrencySettings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let controller = Controller::new(settings)?;
-        let places = controller.limit();
-        Ok(Self {
-            shared: Arc::new(Shared {
-                clock,
-                places: Semaphore::new(places),
-                state: Mutex::new(State { controller, places }),
-            }),
-        })
-    }
-
-    /// Waits for a place. Dropping the future gives up the place in the queue.
-    pub async fn acquire(&self) -> Permit {
-        // An error would mean a closed semaphore; it is private and nobody closes it.
-        if let Ok(place) = self.shared.places.acquire().await {
-            place.forget();
-        }
-        self.shared.state().controller.started();
-        Permit {
-            started: self.shared.clock.uptime(),
-            shared: Arc::clone(&self.shared),
-            outcome: CallOutcome::Failed,
-        }
-    }
-
-    /// Calls that may be in flight at the moment.
-    pub fn limit(&self) -> usize {
-        self.shared.state().controller.limit()
-    }
-
-    /// Calls that are in flight at the moment.
-    pub fn in_flight(&self) -> usize {
-        self.shared.state().controller.in_flight()
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Permit {
-    /// Ends the call.
-    pub fn finish(mut self, outcome: CallOutcome) {
-        self.outcome = outcome;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let now = self.shared.clock.uptime();
-        let mut state = self.shared.state();
-        state.controller.finished(now, now.saturating_sub(self.started), self.outcome);
-        let limit = state.controller.limit();
-        state.places -= 1;
-        if state.places < limit {
-            self.shared.places.add_permits(limit - state.places);
-            state.places = limit;
-        } else {
-            state.places -= self.shared.places.forget_permits(state.places - limit);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
 
-    use futures::FutureExt as _;
-
     use super::*;
-    use crate::context::Context;
     use crate::random::SeededRandom;
 
     const MS: Duration = Duration::from_millis(1);
@@ -482,56 +376,5 @@ mod tests {
         for (start, min, max) in [(2, 0, 4), (2, 3, 2), (1, 2, 4), (5, 2, 4)] {
             assert!(Controller::new(ConcurrencySettings { start, min, max }).is_err());
         }
-    }
-
-    fn finish(held: Vec<Permit>, outcome: CallOutcome) {
-        for permit in held {
-            permit.finish(outcome);
-        }
-    }
-
-    #[tokio::test]
-    async fn the_limiter_follows_its_controller_up_and_down() {
-        let (context, clock) = Context::manual(1);
-        let limiter = Limiter::new(ConcurrencySettings::default(), Arc::clone(&context.clock)).unwrap();
-        let mut peak = 0;
-        for _ in 0..20 {
-            // Each round gets a fresh share of the cooperative budget, else a free place looks taken.
-            tokio::task::yield_now().await;
-            let mut held = Vec::new();
-            while let Some(permit) = limiter.acquire().now_or_never() {
-                held.push(permit);
-            }
-            assert_eq!(held.len(), limiter.limit());
-            peak = peak.max(held.len());
-            clock.advance(100 * MS);
-            finish(held, CallOutcome::Answered);
-        }
-        assert!(peak > 10, "{peak}");
-        for _ in 0..60 {
-            tokio::task::yield_now().await;
-            let mut held = Vec::new();
-            while let Some(permit) = limiter.acquire().now_or_never() {
-                held.push(permit);
-            }
-            assert_eq!(held.len(), limiter.limit());
-            clock.advance(100 * MS);
-            finish(held, CallOutcome::PushedBack);
-        }
-        assert_eq!(limiter.limit(), 1);
-        assert_eq!(limiter.in_flight(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_waiting_caller_gets_the_place_of_a_dropped_permit() {
-        let (context, _clock) = Context::manual(1);
-        let one = ConcurrencySettings { start: 1, min: 1, max: 1 };
-        let limiter = Limiter::new(one, Arc::clone(&context.clock)).unwrap();
-        let held = limiter.acquire().await;
-        let mut waiting = std::pin::pin!(limiter.acquire());
-        assert!(futures::poll!(waiting.as_mut()).is_pending());
-        drop(held);
-        waiting.await.finish(CallOutcome::Answered);
-        assert_eq!(limiter.in_flight(), 0);
     }
 }

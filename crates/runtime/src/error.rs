@@ -1,4 +1,4 @@
-//! The crate's one error enum.
+//! The crate's one error enum, and how any error is written into a log line.
 
 use std::net::SocketAddr;
 
@@ -68,4 +68,16 @@ impl Classify for Error {
             _ => FailureClass::Internal,
         }
     }
+}
+
+/// An error with its causes on one line: what is logged where an error is handled.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
 }

@@ -118,7 +118,7 @@ async fn scrape(State(metrics): State<Metrics>) -> Response {
     match metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
-            tracing::error!(error = crate::shutdown::chain(&error), "metrics cannot be encoded");
+            tracing::error!(error = crate::error::chain(&error), "metrics cannot be encoded");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -4,13 +4,10 @@
 //! - Standard output belongs to the commands' results (`--json`), so logs never go there.
 //! - Without an endpoint there is no exporter, no span bookkeeping and no trace header.
 //! - The exporter's own HTTP calls are kept out of the traces, else each export would cause the next one.
-//! - A panic is logged by its place; its message only if it is a literal, because a formatted one can quote
-//!   customer text.
 
 pub mod propagation;
 mod settings;
 
-use std::io::Write;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -60,7 +57,7 @@ impl Telemetry {
         let (dispatch, telemetry) = Self::build(settings, std::io::stderr)?;
         dispatch.try_init().map_err(|_| Error::AlreadyInitialised)?;
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-        log_panics();
+        crate::panics::log_panics();
         Ok(telemetry)
     }
 
@@ -130,15 +127,4 @@ fn provider(settings: &TelemetrySettings, otlp: &OtlpEndpoint) -> Result<SdkTrac
         .with_attribute(KeyValue::new("service.instance.id", settings.instance.clone()))
         .build();
     Ok(SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build())
-}
-
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        let message = crate::shutdown::literal(panic.payload());
-        let backtrace = std::backtrace::Backtrace::capture();
-        tracing::error!(place, message, %backtrace, "panic");
-        // The subscriber may be gone or filter errors out; a panic must be seen in any case.
-        let _ = writeln!(std::io::stderr(), "panic at {place}: {message}");
-    }));
 }
