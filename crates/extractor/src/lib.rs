@@ -1,1 +1,51 @@
-//! Reads a source page by page, registers records and publishes them.
+//! Reads a source page by page, registers its records and publishes those that have to be moved.
+//!
+//! Constraints (design section 5):
+//! - Nothing here holds a whole listing: a page at a time, details of a few records at a time.
+//! - Order: register, read details, stage bytes, publish (confirmed and routed), note the publication, move the
+//!   checkpoint, publish the next page's task, ack. A crash between any two reads a page again, which publishes only what no message carries.
+//! - Above the credit window no page is read. Fetches by id (parents, samples, lost work) bypass it, else a window full of
+//!   waiting children would never see its parents.
+//! - The source is only read.
+//!
+//! Reading order: [`service`] takes tasks; [`open`], [`list`] and [`fetch`] are the three tasks; [`carry`] takes records from a
+//! listing into the queue; [`stage`] fetches files.
+
+mod carry;
+mod desk;
+mod error;
+mod fetch;
+mod list;
+mod metrics;
+mod open;
+mod pace;
+mod service;
+mod stage;
+mod tokens;
+
+pub use error::Error;
+pub use metrics::Metrics;
+pub use pace::LedgerPace;
+pub use service::{Extractor, Settings};
+pub use tokens::LedgerKeeper;
+
+/// Where a test or a drill may let an extractor die.
+pub mod crash_points {
+    use runtime::CrashPoint;
+
+    /// Page read, nothing registered.
+    pub const LISTED: CrashPoint = CrashPoint::new("extractor.listed");
+    /// Registered, nothing published.
+    pub const REGISTERED: CrashPoint = CrashPoint::new("extractor.registered");
+    /// Published, not noted in the ledger.
+    pub const PUBLISHED: CrashPoint = CrashPoint::new("extractor.published");
+    /// Everything of the page published, checkpoint not moved.
+    pub const CARRIED: CrashPoint = CrashPoint::new("extractor.carried");
+    /// Checkpoint moved, next task not published.
+    pub const CHECKPOINTED: CrashPoint = CrashPoint::new("extractor.checkpointed");
+    /// Next task published, not acked.
+    pub const CHAINED: CrashPoint = CrashPoint::new("extractor.chained");
+
+    /// All of them.
+    pub const ALL: &[CrashPoint] = &[LISTED, REGISTERED, PUBLISHED, CARRIED, CHECKPOINTED, CHAINED];
+}

@@ -10,7 +10,7 @@ use kayako::RoleType;
 use ledger::NaturalKey;
 use model::command::{IfAbsent, LoadCommand};
 use model::row::{Arrival, Wait};
-use model::{Classify, Fence, Kind, RecordKey, Reason};
+use model::{Classify, Fence, Kind, Reason, RecordKey};
 
 use crate::catalogue::fold;
 use crate::desk::{Desk, Hands};
@@ -40,7 +40,13 @@ fn natural_keys(command: &LoadCommand) -> Vec<String> {
 
 impl Desk {
     /// Sorts fresh records by natural key.
-    pub(crate) async fn adopt(&self, hands: &Hands, fence: Fence, kind: Kind, works: Vec<Work>) -> Result<Adoption, Error> {
+    pub(crate) async fn adopt(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        kind: Kind,
+        works: Vec<Work>,
+    ) -> Result<Adoption, Error> {
         if kind == Kind::Case || works.is_empty() {
             return Ok(Adoption { to_send: works, present: Vec::new() });
         }
@@ -74,11 +80,20 @@ impl Desk {
             }
             match object {
                 Some(object) if unfit(&work, &object) => substituted.push(self.default_agent(work)),
-                Some(object) if object.legacy_id.as_deref() == Some(work.origin_key.as_str()) => ours.push((work, object)),
+                Some(object) if object.legacy_id.as_deref() == Some(work.origin_key.as_str()) => {
+                    ours.push((work, object))
+                }
                 Some(object) => adopted.push((work, object)),
                 None if unknown => {
                     let until = hands.now().plus(self.timing.visibility);
-                    endings.push((work, crate::probe::later(until, "ambiguous", "the look-up by natural key did not settle it")));
+                    endings.push((
+                        work,
+                        crate::probe::later(
+                            until,
+                            "ambiguous",
+                            "the look-up by natural key did not settle it",
+                        ),
+                    ));
                 }
                 None if stands_in(&work) => substituted.push(self.default_agent(work)),
                 None => adoption.to_send.push(work),
@@ -96,7 +111,12 @@ impl Desk {
 
     /// Claims natural keys in the ledger. Records whose deciding key belongs to another record become that record's
     /// object; the rest own theirs.
-    async fn merge(&self, hands: &Hands, fence: Fence, works: Vec<Work>) -> Result<(Vec<Work>, Vec<(Work, Object)>), Error> {
+    async fn merge(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        works: Vec<Work>,
+    ) -> Result<(Vec<Work>, Vec<(Work, Object)>), Error> {
         let mut pairs: Vec<(NaturalKey, RecordKey)> = Vec::new();
         let mut first: Vec<Option<usize>> = Vec::with_capacity(works.len());
         for work in &works {
@@ -130,13 +150,23 @@ impl Desk {
                     }
                 }
                 Some(row) if row.state.is_settled() => {
-                    let detail = format!("it shares its e-mail address or name with {holder}, which did not arrive");
+                    let detail =
+                        format!("it shares its e-mail address or name with {holder}, which did not arrive");
                     endings.push((work, Ending::Failed { reason: Reason::ParentFailed, detail }));
                 }
                 _ => {
                     let until = hands.now().plus(self.timing.parent_wait);
                     let detail = format!("{holder} has the same e-mail address or name and comes first");
-                    endings.push((work, Ending::Parked { wait: Wait::Parent, until, attempt: false, class: "waiting", detail }));
+                    endings.push((
+                        work,
+                        Ending::Parked {
+                            wait: Wait::Parent,
+                            until,
+                            attempt: false,
+                            class: "waiting",
+                            detail,
+                        },
+                    ));
                 }
             }
         }
@@ -147,7 +177,8 @@ impl Desk {
 
     fn natural_key(&self, kind: Kind, text: &str) -> NaturalKey {
         // Derived, not stored: every loader gets the same key, and the ledger alone does not have it.
-        let secret = blake3::derive_key("kayako-migrate 2026 natural keys", self.migration.as_str().as_bytes());
+        let secret =
+            blake3::derive_key("kayako-migrate 2026 natural keys", self.migration.as_str().as_bytes());
         NaturalKey::new(&secret, kind, text)
     }
 
@@ -198,9 +229,11 @@ impl Desk {
             model::FailureClass::Throttled { retry_after } => {
                 (Wait::Throttled, now.plus(retry_after.unwrap_or(self.timing.visibility)), false)
             }
-            model::FailureClass::TargetDown | model::FailureClass::Halt => {
-                (Wait::Target, now.plus(self.timing.ladder.first().copied().unwrap_or(self.timing.visibility)), false)
-            }
+            model::FailureClass::TargetDown | model::FailureClass::Halt => (
+                Wait::Target,
+                now.plus(self.timing.ladder.first().copied().unwrap_or(self.timing.visibility)),
+                false,
+            ),
             class => (Wait::Retry, now.plus(self.timing.pause(0)), class.counts_as_attempt()),
         };
         Ending::Parked { wait, until, attempt, class: class.name(), detail: error.to_string() }

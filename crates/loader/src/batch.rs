@@ -36,7 +36,11 @@ impl Desk {
             if matches!(error, Error::Crash(_)) {
                 return result;
             }
-            tracing::warn!(error = runtime_chain(error), kind = kind.name(), "a batch could not go on; its messages come again");
+            tracing::warn!(
+                error = runtime_chain(error),
+                kind = kind.name(),
+                "a batch could not go on; its messages come again"
+            );
         }
         self.give_back(rest).await?;
         result
@@ -45,7 +49,10 @@ impl Desk {
     async fn give_back(&self, rest: Vec<Delivery>) -> Result<(), Error> {
         for delivery in rest {
             let message = delivery.message().clone();
-            self.publisher.delay(&self.queue(Stage::Load), message, self.timing.visibility).await.during("give a message back")?;
+            self.publisher
+                .delay(&self.queue(Stage::Load), message, self.timing.visibility)
+                .await
+                .during("give a message back")?;
             if let Err(error) = delivery.ack().await {
                 tracing::debug!(error = %error, "an ack was not taken; the message comes again");
             }
@@ -53,7 +60,13 @@ impl Desk {
         Ok(())
     }
 
-    async fn life(&self, hands: &Hands, asked: &AskedFor, kind: Kind, incoming: Vec<Incoming>) -> Result<(), Error> {
+    async fn life(
+        &self,
+        hands: &Hands,
+        asked: &AskedFor,
+        kind: Kind,
+        incoming: Vec<Incoming>,
+    ) -> Result<(), Error> {
         let (fence, works) = self.claim(hands, asked, incoming).await?;
         if works.is_empty() {
             return Ok(());

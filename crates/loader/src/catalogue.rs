@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 
 use kayako::{
-    Client, Field, FieldOwner, FieldType, LocaleId, MailboxId, RoleType, StatusId, TypeId, FormId, PriorityId, RoleId,
+    Client, Field, FieldOwner, FieldType, FormId, LocaleId, MailboxId, PriorityId, RoleId, RoleType,
+    StatusId, TypeId,
 };
 use model::KayakoId;
 use model::record::Role;
@@ -74,7 +75,11 @@ fn fields(list: Vec<Field>) -> HashMap<String, TargetField> {
 impl Catalogue {
     /// Reads the account. `default_agent` and `mailbox` are addresses from the plan; without them the log-in itself and the
     /// account's default mailbox are used.
-    pub async fn read(client: &Client, default_agent: Option<&str>, mailbox: Option<&str>) -> Result<Self, Error> {
+    pub async fn read(
+        client: &Client,
+        default_agent: Option<&str>,
+        mailbox: Option<&str>,
+    ) -> Result<Self, Error> {
         let default_agent = Self::agent(client, default_agent).await?;
         let mailboxes = client.mailboxes().await.during("mailboxes")?;
         let chosen = match mailbox {
@@ -109,14 +114,18 @@ impl Catalogue {
             default_agent,
             mailbox: chosen.map(|m| m.id),
             statuses: by_label(client.statuses().await.during("statuses")?, |s| (s.label.as_deref(), s.id)),
-            priorities: by_label(client.priorities().await.during("priorities")?, |p| (p.label.as_deref(), p.id)),
+            priorities: by_label(client.priorities().await.during("priorities")?, |p| {
+                (p.label.as_deref(), p.id)
+            }),
             types: by_label(client.case_types().await.during("types")?, |t| (t.label.as_deref(), t.id)),
             forms: by_label(client.forms().await.during("forms")?, |f| (f.title.as_deref(), f.id)),
             locales: by_label(client.locales().await.during("locales")?, |l| (l.locale.as_deref(), l.id)),
             roles,
             case_fields: fields(client.fields(FieldOwner::Case).await.during("case fields")?),
             user_fields: fields(client.fields(FieldOwner::User).await.during("user fields")?),
-            organization_fields: fields(client.fields(FieldOwner::Organization).await.during("organization fields")?),
+            organization_fields: fields(
+                client.fields(FieldOwner::Organization).await.during("organization fields")?,
+            ),
         })
     }
 

@@ -70,13 +70,15 @@ impl Desk {
                 wait: Some(self.timing.parent_wait),
             })
             .collect();
-        let batch = self.ledger.claim(&requests, self.timing.lease, self.timing.quiet).await.during("claim")?;
+        let batch =
+            self.ledger.claim(&requests, self.timing.lease, self.timing.quiet).await.during("claim")?;
         hands.set_clock(batch.now);
         let mut working = Vec::new();
         let mut endings = Vec::new();
         let mut missing: Vec<RecordKey> = Vec::new();
         let mut placeholder: Option<Option<Row>> = None;
-        let (run, plan_hash) = incoming.first().map_or((model::RunNo(0), String::new()), |one| (one.run, one.plan.clone()));
+        let (run, plan_hash) =
+            incoming.first().map_or((model::RunNo(0), String::new()), |one| (one.run, one.plan.clone()));
         for ((one, parents), claim) in incoming.into_iter().zip(parents).zip(batch.claims) {
             match claim {
                 Claim::Go { row, parents: states } => {
@@ -84,8 +86,12 @@ impl Desk {
                     let standing = match standing(&parents, &states, None) {
                         Standing::NeedsPlaceholder => {
                             if placeholder.is_none() {
-                                placeholder =
-                                    Some(self.ledger.row(&RecordKey::placeholder_user()).await.during("read the stand-in")?);
+                                placeholder = Some(
+                                    self.ledger
+                                        .row(&RecordKey::placeholder_user())
+                                        .await
+                                        .during("read the stand-in")?,
+                                );
                             }
                             standing(&parents, &states, placeholder.flatten())
                         }
@@ -123,7 +129,9 @@ impl Desk {
                     }
                 }
                 Claim::Parents { missing: unsettled, until } => {
-                    missing.extend(unsettled.into_iter().filter(|(_, state)| state.is_none()).map(|(key, _)| key));
+                    missing.extend(
+                        unsettled.into_iter().filter(|(_, state)| state.is_none()).map(|(key, _)| key),
+                    );
                     let wait = until.map_or(self.timing.parent_wait, |until| hands.now().until(until));
                     self.delay(hands, one, wait).await?;
                 }
@@ -141,7 +149,11 @@ impl Desk {
                     // The source still has it: a listing or the next run finds it again. The message itself is kept for a person to see.
                     tracing::warn!(record = %one.load.key, "a message names a record that the ledger does not know");
                     self.publisher
-                        .dead_letter(&self.queue(Stage::Load), one.message, "the ledger does not know this record")
+                        .dead_letter(
+                            &self.queue(Stage::Load),
+                            one.message,
+                            "the ledger does not know this record",
+                        )
                         .await
                         .during("dead-letter a message")?;
                     self.done(hands, one.ticket).await?;
@@ -182,10 +194,8 @@ impl Desk {
             for chunk in keys.chunks(IDS_PER_FETCH) {
                 let ids = chunk.iter().map(|key| key.id.clone()).collect();
                 let task = ExtractTask::Fetch { kind, ids, lost: false };
-                let body = encode(&Envelope::new(run, plan, task)).map_err(|error| Error::Plan {
-                    hash: plan.to_owned(),
-                    problem: error.to_string(),
-                })?;
+                let body = encode(&Envelope::new(run, plan, task))
+                    .map_err(|error| Error::Plan { hash: plan.to_owned(), problem: error.to_string() })?;
                 let mut message = Message::new(self.context.random.uuid().to_string(), body)
                     .with_header(HEADER_VERSION, VERSION.to_string());
                 propagation::inject(&mut message.headers);
@@ -206,7 +216,10 @@ fn standing(parents: &[Parent], states: &[(RecordKey, ParentState)], placeholder
     let states: HashMap<&RecordKey, &ParentState> = states.iter().map(|(key, state)| (key, state)).collect();
     let mut ids = HashMap::new();
     for parent in parents {
-        let arrived = states.get(&parent.key).filter(|state| state.state.is_migrated()).and_then(|state| state.kayako_id);
+        let arrived = states
+            .get(&parent.key)
+            .filter(|state| state.state.is_migrated())
+            .and_then(|state| state.kayako_id);
         match (arrived, parent.otherwise) {
             (Some(id), _) => {
                 ids.insert(parent.key.clone(), id);
@@ -219,7 +232,9 @@ fn standing(parents: &[Parent], states: &[(RecordKey, ParentState)], placeholder
                         ids.insert(key, id);
                     }
                     // The stand-in itself failed: its children cannot have it either.
-                    None if placeholder.is_some_and(|row| row.state == State::Failed) => return Standing::Fails(key),
+                    None if placeholder.is_some_and(|row| row.state == State::Failed) => {
+                        return Standing::Fails(key);
+                    }
                     None => return Standing::NeedsPlaceholder,
                 }
             }

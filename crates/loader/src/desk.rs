@@ -153,7 +153,9 @@ impl Desk {
     pub(crate) async fn halt(&self, run: RunNo, message: String) -> Result<(), Error> {
         let name = facts::run(run);
         loop {
-            let Some((version, mut found)) = self.ledger.document::<Run>(&name).await.during("read the run")? else {
+            let Some((version, mut found)) =
+                self.ledger.document::<Run>(&name).await.during("read the run")?
+            else {
                 return Ok(());
             };
             if found.status != RunStatus::Running {

@@ -7,7 +7,11 @@ use serde_json::Value;
 use crate::catalogue::{Catalogue, fold};
 
 /// The values to send, and what could not be expressed (field keys only, never values).
-pub(crate) fn values(catalogue: &Catalogue, owner: FieldOwner, fields: &[FieldAssignment]) -> (FieldValues, Vec<String>) {
+pub(crate) fn values(
+    catalogue: &Catalogue,
+    owner: FieldOwner,
+    fields: &[FieldAssignment],
+) -> (FieldValues, Vec<String>) {
     let mut values = FieldValues::new();
     let mut left_out = Vec::new();
     for field in fields {
@@ -22,7 +26,8 @@ pub(crate) fn values(catalogue: &Catalogue, owner: FieldOwner, fields: &[FieldAs
             TargetValue::YesNo(yes) => Some(Value::String(if *yes { "yes" } else { "no" }.to_owned())),
             TargetValue::Option(label) => option(label).map(|id| Value::String(id.to_string())),
             TargetValue::Options(labels) => {
-                let ids: Vec<String> = labels.iter().filter_map(|label| option(label)).map(|id| id.to_string()).collect();
+                let ids: Vec<String> =
+                    labels.iter().filter_map(|label| option(label)).map(|id| id.to_string()).collect();
                 (ids.len() == labels.len()).then(|| Value::String(ids.join(",")))
             }
         };

@@ -74,7 +74,13 @@ impl Desk {
                         Ending::Failed { reason: Reason::NotAsSent, detail }
                     } else {
                         // Posts and files may show later than their case.
-                        Ending::Parked { wait: model::row::Wait::Retry, until, attempt: true, class: "ambiguous", detail }
+                        Ending::Parked {
+                            wait: model::row::Wait::Retry,
+                            until,
+                            attempt: true,
+                            class: "ambiguous",
+                            detail,
+                        }
                     };
                     (work, ending)
                 }
@@ -137,7 +143,9 @@ impl Desk {
             .into_iter()
             .map(|(work, object)| {
                 let object = object.or_else(|| match found.remove(work.origin_key.as_str()) {
-                    Some(Seen::Found(objects)) => objects.into_iter().find(|object| Some(object.id) == work.row.kayako_id),
+                    Some(Seen::Found(objects)) => {
+                        objects.into_iter().find(|object| Some(object.id) == work.row.kayako_id)
+                    }
                     _ => None,
                 });
                 (work, object)
@@ -146,14 +154,21 @@ impl Desk {
     }
 
     async fn steps(&self, work: &Work, object: Option<&Object>) -> Result<(), Step> {
-        let (Some(id), Some(Arrival::Created)) = (work.row.kayako_id, work.row.arrival) else { return Ok(()) };
+        let (Some(id), Some(Arrival::Created)) = (work.row.kayako_id, work.row.arrival) else {
+            return Ok(());
+        };
         match (work.command(), object.map(|object| &object.detail)) {
             (LoadCommand::Team(_), _) => Ok(()),
             (LoadCommand::Organization(command), _) => {
-                self.notes(NoteOwner::Organization(OrganizationId::from(id.0)), &organization_notes(command)).await
+                self.notes(NoteOwner::Organization(OrganizationId::from(id.0)), &organization_notes(command))
+                    .await
             }
-            (LoadCommand::User(command), Some(Detail::User(user))) => self.user_steps(work, command, user).await,
-            (LoadCommand::Case(command), Some(Detail::Case(case))) => self.case_steps(work, command, case).await,
+            (LoadCommand::User(command), Some(Detail::User(user))) => {
+                self.user_steps(work, command, user).await
+            }
+            (LoadCommand::Case(command), Some(Detail::Case(case))) => {
+                self.case_steps(work, command, case).await
+            }
             // Created but not visible to the look-up: try again when it is.
             (LoadCommand::User(_) | LoadCommand::Case(_), _) => {
                 Err(Step::NotAsSent("the object is not visible yet".to_owned()))
@@ -175,8 +190,14 @@ impl Desk {
             self.client.update_user(id, &update).await?;
         }
         if command.emails.len() > 1 {
-            let present: HashSet<String> =
-                self.client.user_emails(id).await?.into_iter().filter_map(|e| e.email).map(|e| fold(&e)).collect();
+            let present: HashSet<String> = self
+                .client
+                .user_emails(id)
+                .await?
+                .into_iter()
+                .filter_map(|e| e.email)
+                .map(|e| fold(&e))
+                .collect();
             for email in command.emails.iter().skip(1).filter(|email| !present.contains(*email)) {
                 let slot = self.client.slot(RateClass::Write).await?;
                 match self.client.add_user_email(slot, id, email, false).await {
@@ -188,8 +209,14 @@ impl Desk {
         }
         if !command.phones.is_empty() {
             let digits = |number: &str| number.chars().filter(char::is_ascii_digit).collect::<String>();
-            let present: HashSet<String> =
-                self.client.user_phones(id).await?.into_iter().filter_map(|p| p.number).map(|n| digits(&n)).collect();
+            let present: HashSet<String> = self
+                .client
+                .user_phones(id)
+                .await?
+                .into_iter()
+                .filter_map(|p| p.number)
+                .map(|n| digits(&n))
+                .collect();
             let mut seen = present;
             for (at, number) in command.phones.iter().enumerate() {
                 if !seen.insert(digits(number)) {
@@ -197,7 +224,9 @@ impl Desk {
                 }
                 let slot = self.client.slot(RateClass::Write).await?;
                 match self.client.add_user_phone(slot, id, number, at == 0).await {
-                    Err(error) if matches!(error.class(), FailureClass::Conflict | FailureClass::Rejected) => {
+                    Err(error)
+                        if matches!(error.class(), FailureClass::Conflict | FailureClass::Rejected) =>
+                    {
                         // Numbers are free text at the source; one that Kayako does not take must not cost the person.
                         tracing::debug!(record = %work.key(), error = %error, "a phone number was not taken");
                     }
@@ -217,8 +246,14 @@ impl Desk {
         if notes.is_empty() {
             return Ok(());
         }
-        let present: HashSet<String> =
-            self.client.notes(owner).await?.into_iter().filter_map(|note| note.contents).map(|n| n.trim().to_owned()).collect();
+        let present: HashSet<String> = self
+            .client
+            .notes(owner)
+            .await?
+            .into_iter()
+            .filter_map(|note| note.contents)
+            .map(|n| n.trim().to_owned())
+            .collect();
         for note in notes.iter().filter(|note| !present.contains(note.trim())) {
             let slot = self.client.slot(RateClass::Write).await?;
             self.client.create_note(slot, owner, note, false, None).await?;
@@ -262,7 +297,10 @@ impl Desk {
         for (at, (work, _)) in works.iter().enumerate() {
             let LoadCommand::User(user) = work.command() else { continue };
             // The default agent is not made a member of everybody's teams.
-            if !user.role.is_staff() || work.row.arrival == Some(Arrival::Merged) && work.row.kayako_id == Some(work.catalogue.default_agent) {
+            if !user.role.is_staff()
+                || work.row.arrival == Some(Arrival::Merged)
+                    && work.row.kayako_id == Some(work.catalogue.default_agent)
+            {
                 continue;
             }
             let Some(id) = work.row.kayako_id else { continue };
@@ -282,9 +320,13 @@ impl Desk {
     }
 
     async fn add_members(&self, team: TeamId, members: &[(usize, KayakoId)]) -> Result<(), kayako::Error> {
-        let present: HashSet<u64> = self.client.team_members(team).await?.iter().map(|user| user.id.get()).collect();
-        let missing: Vec<UserId> =
-            members.iter().filter(|(_, id)| !present.contains(&id.0)).map(|(_, id)| UserId::from(id.0)).collect();
+        let present: HashSet<u64> =
+            self.client.team_members(team).await?.iter().map(|user| user.id.get()).collect();
+        let missing: Vec<UserId> = members
+            .iter()
+            .filter(|(_, id)| !present.contains(&id.0))
+            .map(|(_, id)| UserId::from(id.0))
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }

@@ -87,7 +87,8 @@ impl AccountGate {
     pub fn new(ledger: Ledger, context: Context, settings: GateSettings) -> Result<Self, runtime::Error> {
         let mut limiters = HashMap::new();
         for class in RateClass::ALL {
-            let concurrency = ConcurrencySettings { max: settings.max_in_flight.max(1), ..ConcurrencySettings::default() };
+            let concurrency =
+                ConcurrencySettings { max: settings.max_in_flight.max(1), ..ConcurrencySettings::default() };
             limiters.insert(class, Limiter::new(concurrency, Arc::clone(&context.clock))?);
         }
         let state = State {
@@ -96,8 +97,14 @@ impl AccountGate {
             stopped: HashMap::new(),
             permits: HashMap::new(),
         };
-        let shared =
-            Shared { ledger, context, settings, limiters, state: Mutex::new(state), login: tokio::sync::Mutex::default() };
+        let shared = Shared {
+            ledger,
+            context,
+            settings,
+            limiters,
+            state: Mutex::new(state),
+            login: tokio::sync::Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -110,7 +117,11 @@ impl AccountGate {
         let settings = &self.shared.settings;
         settings.requests_per_minute.map(|limit| {
             let share = f64::from(limit) * (1.0 - settings.reserve.clamp(0.0, 0.95));
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the limit itself, at least 1")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "at most the limit itself, at least 1"
+            )]
             let share = share.max(1.0) as u32;
             share
         })

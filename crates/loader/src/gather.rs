@@ -63,7 +63,11 @@ mod tests {
         assert!(gatherer.add(Kind::Case, 2, 10).is_empty());
         assert!(gatherer.add(Kind::User, 3, 10).is_empty());
         assert_eq!(gatherer.add(Kind::User, 4, 10), [(Kind::User, vec![1, 3, 4])]);
-        assert_eq!(gatherer.add(Kind::Case, 5, 95), [(Kind::Case, vec![2])], "it would have been too big with this one");
+        assert_eq!(
+            gatherer.add(Kind::Case, 5, 95),
+            [(Kind::Case, vec![2])],
+            "it would have been too big with this one"
+        );
         assert_eq!(gatherer.add(Kind::Case, 6, 500), [(Kind::Case, vec![5]), (Kind::Case, vec![6])]);
         assert!(gatherer.is_empty());
         gatherer.add(Kind::Case, 7, 1);

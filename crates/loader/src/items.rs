@@ -1,8 +1,8 @@
 //! Builds what is sent: one item of a bulk insert per record (API 4.2, 4.3, 4.6, 4.7, 4.8).
 
 use kayako::{
-    AgentCaseAccess, BulkCase, BulkPost, CaseFields, Channel, FieldOwner, FileId, NewOrganization, NewTeam, NewUser,
-    Tag,
+    AgentCaseAccess, BulkCase, BulkPost, CaseFields, Channel, FieldOwner, FileId, NewOrganization, NewTeam,
+    NewUser, Tag,
 };
 use model::Reason;
 use model::command::{CaseCommand, OrganizationCommand, PostCommand, TeamCommand, UserCommand};
@@ -41,7 +41,11 @@ pub(crate) fn tags(tags: &[String]) -> Vec<Tag> {
 }
 
 pub(crate) fn team(work: &Work, command: &TeamCommand) -> Item<NewTeam> {
-    let item = NewTeam { legacy_id: Some(work.origin_key.as_str().to_owned()), title: command.title.clone(), businesshour_id: None };
+    let item = NewTeam {
+        legacy_id: Some(work.origin_key.as_str().to_owned()),
+        title: command.title.clone(),
+        businesshour_id: None,
+    };
     Item { item, left_out: Vec::new() }
 }
 
@@ -86,13 +90,17 @@ pub(crate) fn user(work: &Work, command: &UserCommand) -> Result<Item<NewUser>, 
 }
 
 /// `files` are the uploaded files of each post, in order.
-pub(crate) fn case(work: &Work, command: &CaseCommand, files: &[Vec<FileId>]) -> Result<Item<BulkCase>, Unwritable> {
+pub(crate) fn case(
+    work: &Work,
+    command: &CaseCommand,
+    files: &[Vec<FileId>],
+) -> Result<Item<BulkCase>, Unwritable> {
     let requester_id =
         work.person(&command.requester).ok_or_else(|| Unwritable::parent("the requester did not arrive"))?;
-    let (first, others) = command
-        .posts
-        .split_first()
-        .ok_or_else(|| Unwritable { reason: Reason::NothingToWrite, detail: "the case has no post".to_owned() })?;
+    let (first, others) = command.posts.split_first().ok_or_else(|| Unwritable {
+        reason: Reason::NothingToWrite,
+        detail: "the case has no post".to_owned(),
+    })?;
     let catalogue = &work.catalogue;
     let (field_values, mut left_out) = values(catalogue, FieldOwner::Case, &command.fields);
     let mut known = |what: &str, label: &Option<String>, found: bool| {
@@ -155,8 +163,8 @@ fn channel(work: &Work, post: &PostCommand) -> Result<Channel, Unwritable> {
     match (post.visibility, work.catalogue.mailbox) {
         (Visibility::Private, _) => Ok(Channel::Note { is_html }),
         (Visibility::Public, Some(mailbox)) => Ok(Channel::Mail { mailbox, is_html, cc: Vec::new() }),
-        (Visibility::Public, None) => {
-            Err(Unwritable::untranslatable("the account has no mailbox, and public posts need one: add a mailbox in Kayako"))
-        }
+        (Visibility::Public, None) => Err(Unwritable::untranslatable(
+            "the account has no mailbox, and public posts need one: add a mailbox in Kayako",
+        )),
     }
 }

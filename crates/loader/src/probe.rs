@@ -31,7 +31,13 @@ pub(crate) struct Probed {
 
 impl Desk {
     /// Probes records in doubt; those that cannot be settled yet are parked.
-    pub(crate) async fn probe(&self, hands: &Hands, fence: Fence, kind: Kind, works: Vec<Work>) -> Result<Probed, Error> {
+    pub(crate) async fn probe(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        kind: Kind,
+        works: Vec<Work>,
+    ) -> Result<Probed, Error> {
         let mut probed = Probed::default();
         if works.is_empty() {
             return Ok(probed);
@@ -43,7 +49,9 @@ impl Desk {
             Err(error) => {
                 let class = error.class();
                 let until = hands.now().plus(self.timing.visibility);
-                endings.extend(ready.into_iter().map(|work| (work, later(until, class.name(), &error.to_string()))));
+                endings.extend(
+                    ready.into_iter().map(|work| (work, later(until, class.name(), &error.to_string()))),
+                );
                 self.settle(hands, fence, endings).await?;
                 return self.halted_by(&error).await.map(|()| probed);
             }
@@ -86,7 +94,9 @@ impl Desk {
         let asked = join_all(by_job.into_iter().map(|(job, works)| async move {
             let verdict = match job {
                 None => Ok(true),
-                Some(job) => self.client.job(kayako::JobId::from(job.0)).await.map(|job| job.status.is_terminal()),
+                Some(job) => {
+                    self.client.job(kayako::JobId::from(job.0)).await.map(|job| job.status.is_terminal())
+                }
             };
             (works, verdict)
         }));
@@ -115,7 +125,11 @@ impl Desk {
     }
 
     /// Keeps the oldest object of each record and trashes the others where Kayako can (cases).
-    async fn single_out(&self, kind: Kind, found: Vec<(Work, Vec<Object>)>) -> Result<Vec<(Work, Object)>, Error> {
+    async fn single_out(
+        &self,
+        kind: Kind,
+        found: Vec<(Work, Vec<Object>)>,
+    ) -> Result<Vec<(Work, Object)>, Error> {
         let mut kept = Vec::with_capacity(found.len());
         for (work, objects) in found {
             let mut objects = objects.into_iter();
@@ -197,7 +211,12 @@ impl Desk {
     }
 
     /// Waits for a job's end while renewing the lease of its records; `None` if it did not end in time.
-    pub(crate) async fn job_end(&self, fence: Fence, works: &[Work], job: kayako::Job) -> Result<Option<kayako::Job>, Error> {
+    pub(crate) async fn job_end(
+        &self,
+        fence: Fence,
+        works: &[Work],
+        job: kayako::Job,
+    ) -> Result<Option<kayako::Job>, Error> {
         let keys: Vec<_> = works.iter().map(|work| work.key().clone()).collect();
         let clock = &self.context.clock;
         let started = clock.now();
@@ -236,17 +255,18 @@ impl Desk {
     }
 
     /// Looks created objects up, again after growing pauses while some are not visible yet.
-    pub(crate) async fn look_up(&self, kind: Kind, works: &[Work]) -> Result<HashMap<String, Seen>, kayako::Error> {
+    pub(crate) async fn look_up(
+        &self,
+        kind: Kind,
+        works: &[Work],
+    ) -> Result<HashMap<String, Seen>, kayako::Error> {
         let keys: Vec<&str> = works.iter().map(|work| work.origin_key.as_str()).collect();
         let mut found = by_origin_key(&self.client, kind, &keys).await?;
         // Objects usually show within a second; the long visibility delay is spent in the ladder, not here.
         let mut pauses = stream::iter([50, 10, 3].map(|part| self.timing.visibility / (part * 4)));
         while let Some(pause) = pauses.next().await {
-            let open: Vec<&str> = keys
-                .iter()
-                .copied()
-                .filter(|key| !matches!(found.get(*key), Some(Seen::Found(_))))
-                .collect();
+            let open: Vec<&str> =
+                keys.iter().copied().filter(|key| !matches!(found.get(*key), Some(Seen::Found(_)))).collect();
             if open.is_empty() {
                 break;
             }
@@ -263,8 +283,11 @@ impl Desk {
         if error.class() != model::FailureClass::Halt {
             return Ok(());
         }
-        let Some((_, current)) =
-            self.ledger.document::<model::facts::Current>(model::facts::CURRENT).await.during("read the current run")?
+        let Some((_, current)) = self
+            .ledger
+            .document::<model::facts::Current>(model::facts::CURRENT)
+            .await
+            .during("read the current run")?
         else {
             return Ok(());
         };

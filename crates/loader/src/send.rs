@@ -46,7 +46,9 @@ impl Desk {
             (work, Ending::Failed { reason: Reason::RetriesExhausted, detail })
         });
         self.settle(hands, fence, given_up.collect()).await?;
-        let Some((works, items)) = self.prepare(hands, fence, kind, works).await? else { return Ok(Vec::new()) };
+        let Some((works, items)) = self.prepare(hands, fence, kind, works).await? else {
+            return Ok(Vec::new());
+        };
         self.context.crash.reached(crash_points::UPLOADED).await?;
         let slot = match self.client.slot(RateClass::Bulk).await {
             Ok(slot) => slot,
@@ -57,7 +59,8 @@ impl Desk {
                 return Ok(Vec::new());
             }
         };
-        let Some((works, items, slot, last_send_at)) = self.intend(hands, fence, works, items, slot).await? else {
+        let Some((works, items, slot, last_send_at)) = self.intend(hands, fence, works, items, slot).await?
+        else {
             return Ok(Vec::new());
         };
         self.context.crash.reached(crash_points::INTENDED).await?;
@@ -92,7 +95,9 @@ impl Desk {
         for work in works {
             let built: Result<Vec<String>, Ending> = match work.command() {
                 LoadCommand::Team(command) => Ok(put(&mut teams, items::team(&work, command))),
-                LoadCommand::Organization(command) => Ok(put(&mut organizations, items::organization(&work, command))),
+                LoadCommand::Organization(command) => {
+                    Ok(put(&mut organizations, items::organization(&work, command)))
+                }
                 LoadCommand::User(command) => {
                     items::user(&work, command).map(|item| put(&mut users, item)).map_err(refused)
                 }
@@ -108,7 +113,9 @@ impl Desk {
                             })
                         } else {
                             session = session.or(files);
-                            items::case(&work, command, &per_post).map(|item| put(&mut cases, item)).map_err(refused)
+                            items::case(&work, command, &per_post)
+                                .map(|item| put(&mut cases, item))
+                                .map_err(refused)
                         }
                     }
                     Err(ending) => Err(ending),
@@ -242,13 +249,17 @@ impl Desk {
         for (at, work) in works.into_iter().enumerate() {
             let complaint = job.errors.iter().find(|error| concerns(error, &work, at));
             match (seen.remove(work.origin_key.as_str()), complaint) {
-                (Some(Seen::Found(mut objects)), _) if objects.len() == 1 => present.push((work, objects.remove(0))),
+                (Some(Seen::Found(mut objects)), _) if objects.len() == 1 => {
+                    present.push((work, objects.remove(0)))
+                }
                 // Several: the probe sorts it out after the objects have settled.
                 (Some(Seen::Found(_)), _) => {
                     let until = hands.now().plus(self.timing.visibility);
                     endings.push((work, doubt(until, false, "several objects carry its origin key")));
                 }
-                (Some(Seen::Absent), Some(complaint)) => endings.push((work, self.complained(hands, complaint))),
+                (Some(Seen::Absent), Some(complaint)) => {
+                    endings.push((work, self.complained(hands, complaint)))
+                }
                 (Some(Seen::Absent), None) => {
                     let detail = if alone {
                         "the job of this record alone ended without creating it"
@@ -278,7 +289,14 @@ impl Desk {
         if conflict {
             // Somebody else created it between our look-up and the job: the next claim adopts it.
             let until = hands.now().plus(self.short_pause());
-            return Ending::Unsent { wait: Wait::Retry, until, attempt: true, alone: true, class: "conflict", detail };
+            return Ending::Unsent {
+                wait: Wait::Retry,
+                until,
+                attempt: true,
+                alone: true,
+                class: "conflict",
+                detail,
+            };
         }
         Ending::Failed { reason: Reason::RejectedByKayako, detail }
     }
@@ -313,7 +331,9 @@ impl Desk {
                     FailureClass::Ambiguous | FailureClass::Internal | FailureClass::Death => {
                         doubt(last_send_at.plus(self.timing.quiet), false, &detail)
                     }
-                    FailureClass::NotSent => unsent(Wait::Retry, now.plus(self.timing.pause(attempts)), true, false),
+                    FailureClass::NotSent => {
+                        unsent(Wait::Retry, now.plus(self.timing.pause(attempts)), true, false)
+                    }
                     FailureClass::Throttled { retry_after } => {
                         unsent(Wait::Throttled, now.plus(retry_after.unwrap_or(first_pause)), false, false)
                     }
@@ -323,7 +343,9 @@ impl Desk {
                     FailureClass::Rejected if alone => {
                         Ending::Failed { reason: Reason::RejectedByKayako, detail: detail.clone() }
                     }
-                    FailureClass::Conflict if alone => unsent(Wait::Retry, now.plus(self.short_pause()), true, true),
+                    FailureClass::Conflict if alone => {
+                        unsent(Wait::Retry, now.plus(self.short_pause()), true, true)
+                    }
                     // The whole batch was refused because of some of its records: each tells its own error alone.
                     FailureClass::Rejected | FailureClass::Conflict => {
                         unsent(Wait::Retry, now.plus(self.short_pause()), false, true)

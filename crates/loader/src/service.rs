@@ -225,7 +225,11 @@ impl Loader {
             Err(problem) => {
                 tracing::error!(message = %message.id, problem, "a message cannot be read; it is kept as a dead letter");
                 let queue = self.desk.queue(Stage::Load);
-                self.desk.publisher.dead_letter(&queue, message.clone(), &problem).await.during("dead-letter a message")?;
+                self.desk
+                    .publisher
+                    .dead_letter(&queue, message.clone(), &problem)
+                    .await
+                    .during("dead-letter a message")?;
                 if let Err(error) = delivery.ack().await {
                     tracing::debug!(error = %error, "an ack was not taken; the message comes again");
                 }
@@ -252,4 +256,3 @@ fn ended_well(ended: Result<Result<(), Error>, tokio::task::JoinError>) -> Resul
         }
     }
 }
-

@@ -50,7 +50,8 @@ impl Ending {
     fn or_exhausted(self, row: &Row, most: u8) -> Self {
         let attempts = row.flight.map_or(0, |flight| flight.attempts);
         match self {
-            Self::Parked { attempt: true, detail, class, .. } | Self::Unsent { attempt: true, detail, class, .. }
+            Self::Parked { attempt: true, detail, class, .. }
+            | Self::Unsent { attempt: true, detail, class, .. }
                 if attempts.saturating_add(1) >= most && row.state != State::InDoubt =>
             {
                 Self::Failed { reason: Reason::RetriesExhausted, detail: format!("{class}: {detail}") }
@@ -62,7 +63,12 @@ impl Ending {
 
 impl Desk {
     /// Ends the work on these records.
-    pub(crate) async fn settle(&self, hands: &Hands, fence: Fence, endings: Vec<(Work, Ending)>) -> Result<(), Error> {
+    pub(crate) async fn settle(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        endings: Vec<(Work, Ending)>,
+    ) -> Result<(), Error> {
         if endings.is_empty() {
             return Ok(());
         }
@@ -161,7 +167,9 @@ fn event(work: &Work, ending: &Ending, fence: Fence) -> Event {
     match *ending {
         Ending::Committed => Event::Commit { fence, command_hash: work.incoming.command_hash },
         Ending::Parked { wait, until, attempt, .. } => Event::Park { fence, wait, until, attempt },
-        Ending::Unsent { wait, until, attempt, alone, .. } => Event::Unsent { fence, wait, until, attempt, alone },
+        Ending::Unsent { wait, until, attempt, alone, .. } => {
+            Event::Unsent { fence, wait, until, attempt, alone }
+        }
         Ending::InDoubt { until, absent, .. } => Event::Doubt { fence, until, absent },
         Ending::Failed { reason, .. } => Event::Fail { fence: Some(fence), reason },
         Ending::LetGo => Event::Release { fence },

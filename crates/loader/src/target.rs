@@ -35,13 +35,21 @@ impl From<Organization> for Object {
 
 impl From<User> for Object {
     fn from(user: User) -> Self {
-        Self { id: KayakoId(user.id.get()), legacy_id: user.legacy_id.clone(), detail: Detail::User(Box::new(user)) }
+        Self {
+            id: KayakoId(user.id.get()),
+            legacy_id: user.legacy_id.clone(),
+            detail: Detail::User(Box::new(user)),
+        }
     }
 }
 
 impl From<Case> for Object {
     fn from(case: Case) -> Self {
-        Self { id: KayakoId(case.id.get()), legacy_id: case.legacy_id.clone(), detail: Detail::Case(Box::new(case)) }
+        Self {
+            id: KayakoId(case.id.get()),
+            legacy_id: case.legacy_id.clone(),
+            detail: Detail::Case(Box::new(case)),
+        }
     }
 }
 
@@ -73,7 +81,11 @@ fn seen<T: Into<Object>>(keys: &[&str], mut batch: LookupBatch<T>) -> HashMap<St
 }
 
 /// Looks objects up by origin key.
-pub(crate) async fn by_origin_key(client: &Client, kind: Kind, keys: &[&str]) -> Result<HashMap<String, Seen>, Error> {
+pub(crate) async fn by_origin_key(
+    client: &Client,
+    kind: Kind,
+    keys: &[&str],
+) -> Result<HashMap<String, Seen>, Error> {
     Ok(match kind {
         Kind::Team => seen(keys, client.teams_by_legacy_ids(keys).await?),
         Kind::Organization => seen(keys, client.organizations_by_legacy_ids(keys).await?),

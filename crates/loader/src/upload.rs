@@ -67,7 +67,12 @@ impl Desk {
                 Ok(Some(sent)) => {
                     if uploaded.session.is_some_and(|session| session != sent.session) {
                         // The session changed in the middle: what was uploaded before is void.
-                        return Ok(Err(self.again(hands, "not_sent", "the session changed during the uploads", false)));
+                        return Ok(Err(self.again(
+                            hands,
+                            "not_sent",
+                            "the session changed during the uploads",
+                            false,
+                        )));
                     }
                     uploaded.session = Some(sent.session);
                     uploaded.per_post[at].push(sent.id);
@@ -84,10 +89,15 @@ impl Desk {
         Ok(Ok(uploaded))
     }
 
-    async fn upload_one(&self, staged: &blobs::Blobs, file: &Attachment) -> Result<Option<kayako::UploadedFile>, Failed> {
+    async fn upload_one(
+        &self,
+        staged: &blobs::Blobs,
+        file: &Attachment,
+    ) -> Result<Option<kayako::UploadedFile>, Failed> {
         let Content::Staged(reference) = &file.content else { return Ok(None) };
         let bytes = staged.get(reference).await.map_err(Failed::Staging)?;
-        let sent = self.client.upload(&file.name, &file.content_type, bytes, None).await.map_err(Failed::Kayako)?;
+        let sent =
+            self.client.upload(&file.name, &file.content_type, bytes, None).await.map_err(Failed::Kayako)?;
         Ok(Some(sent))
     }
 

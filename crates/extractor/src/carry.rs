@@ -1,0 +1,239 @@
+//! Takes listed records into the queue: judge, register, complete, stage, publish, note.
+
+use std::collections::HashSet;
+
+use futures::stream::{self, StreamExt};
+use ledger::{Outcome, Registration};
+use model::envelope::Intake;
+use model::journal::{Entry, What};
+use model::listing::{Listed, version_of};
+use model::record::{Content, Record};
+use model::transition::Verdict;
+use model::{Classify, FailureClass, Kind, Reason, RecordKey};
+use queue::{Message, Stage};
+use runtime::retry;
+use sources::Completed;
+
+use crate::crash_points;
+use crate::desk::{Desk, Errand};
+use crate::error::{During, Error};
+
+/// Records published and noted together: many enough that confirms and ledger calls do not count, few enough that a
+/// crash repeats little.
+const CHUNK: usize = 50;
+
+/// Why records are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A listing shows them: the plan's selection decides.
+    Listing,
+    /// Something else names them: a parent, a sample, lost work. They are selected.
+    Named {
+        /// Publish even what a message seems to carry: that message is lost.
+        lost: bool,
+    },
+}
+
+/// A record ready to be published.
+struct Ready {
+    key: RecordKey,
+    message: Message,
+    staged_kib: u32,
+    told: Entry,
+}
+
+/// What completing a record led to.
+enum Made {
+    Ready(Box<Ready>),
+    Settled(RecordKey, Reason, String),
+}
+
+impl Desk {
+    /// Carries records. Whatever happens, each of them is afterwards published, settled, or registered and found again by
+    /// the next reading of the page.
+    pub(crate) async fn carry(
+        &self,
+        errand: &Errand,
+        listed: Vec<Listed>,
+        cause: Cause,
+    ) -> Result<(), Error> {
+        let listed = last_of_each(listed);
+        let registrations: Vec<Registration> =
+            listed.iter().map(|one| self.judge(errand, one, cause)).collect();
+        let registered = self.ledger.register(errand.run, &registrations).await.during("register")?;
+        self.context.crash.reached(crash_points::REGISTERED).await?;
+        let mut to_publish = Vec::new();
+        for ((one, registration), answer) in listed.into_iter().zip(&registrations).zip(&registered) {
+            let lost = cause == Cause::Named { lost: true } && answer.row.due().is_some();
+            let outcome = match (registration.verdict, answer.outcome) {
+                (_, Outcome::Publish) => "published",
+                (_, Outcome::Known) if lost => "published",
+                (Verdict::Selected, Outcome::Known) => "known",
+                (Verdict::Filtered(_), Outcome::Known) => "filtered",
+                (Verdict::Skipped(_), Outcome::Known) => "skipped",
+            };
+            self.metrics.records.with_label_values(&[one.key.kind.name(), outcome]).inc();
+            if outcome == "published" {
+                to_publish.push(one);
+            }
+        }
+        let in_flight = errand.plan.plan.limits.extract_in_flight.max(1);
+        let mut made = std::pin::pin!(
+            stream::iter(to_publish)
+                .map(|one| self.make(errand, one))
+                .buffer_unordered(in_flight)
+                .ready_chunks(CHUNK)
+        );
+        while let Some(chunk) = made.next().await {
+            let chunk = chunk.into_iter().collect::<Result<Vec<_>, _>>()?;
+            self.hand_over(errand, chunk).await?;
+        }
+        Ok(())
+    }
+
+    fn judge(&self, errand: &Errand, one: &Listed, cause: Cause) -> Registration {
+        let plan = &errand.plan;
+        let verdict = if one.facts.deleted && one.key.kind == Kind::Case {
+            Verdict::Skipped(Reason::DeletedAtSource)
+        } else if cause == Cause::Listing && one.key.kind == Kind::Case {
+            model::selection::judge(&plan.criteria, &one.facts).map_or(Verdict::Selected, Verdict::Filtered)
+        } else {
+            Verdict::Selected
+        };
+        Registration {
+            key: one.key.clone(),
+            fingerprint: fingerprint(&plan.hash, one.version),
+            verdict,
+            implied: cause != Cause::Listing,
+        }
+    }
+
+    async fn make(&self, errand: &Errand, one: Listed) -> Result<Made, Error> {
+        let started = std::time::Instant::now();
+        let key = one.key.clone();
+        let completed =
+            retry(&self.context, &self.retry, &self.draining, || self.source.complete(one.clone())).await;
+        let record = match completed {
+            Ok(Completed::Record(record)) => *record,
+            Ok(Completed::Gone) => {
+                return Ok(Made::Settled(
+                    key,
+                    Reason::DeletedAtSource,
+                    "deleted while it was read".to_owned(),
+                ));
+            }
+            Err(error) => match error.into_last() {
+                Some(last) if is_its_own(&last) => {
+                    return Ok(Made::Settled(key, Reason::SourceUnreadable, last.to_string()));
+                }
+                Some(last) => return Err(Error::Source { what: "a record's details", source: last }),
+                None => return Err(Error::Draining),
+            },
+        };
+        let made = self.ready(errand, key, record).await?;
+        self.metrics.carry_seconds.observe(started.elapsed().as_secs_f64());
+        Ok(made)
+    }
+
+    /// Stages a record's files and puts it into a message.
+    async fn ready(&self, errand: &Errand, key: RecordKey, mut record: Record) -> Result<Made, Error> {
+        let staged_bytes = self.stage(errand, &key, &mut record).await?;
+        let told = self.entry(errand.run, &key, extracted(&record));
+        let message = self.message(errand, &key, &Intake { record }).await?;
+        let staged_kib = u32::try_from(staged_bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        Ok(Made::Ready(Box::new(Ready { key, message, staged_kib, told })))
+    }
+
+    /// Publishes a record that comes from no source (the stand-in customer).
+    pub(crate) async fn carry_made(&self, errand: &Errand, record: Record) -> Result<(), Error> {
+        let key = record.key();
+        let registration = Registration {
+            key: key.clone(),
+            fingerprint: fingerprint(&errand.plan.hash, 0),
+            verdict: Verdict::Selected,
+            implied: true,
+        };
+        let registered = self.ledger.register(errand.run, &[registration]).await.during("register")?;
+        if registered.iter().any(|answer| answer.outcome == Outcome::Publish || answer.row.due().is_some()) {
+            let made = self.ready(errand, key, record).await?;
+            self.hand_over(errand, vec![made]).await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&self, errand: &Errand, chunk: Vec<Made>) -> Result<(), Error> {
+        let (mut history, mut messages, mut carried, mut settled) = (vec![], vec![], vec![], vec![]);
+        for made in chunk {
+            match made {
+                Made::Ready(ready) => {
+                    history.push(ready.told);
+                    messages.push(ready.message);
+                    carried.push((ready.key, ready.staged_kib));
+                }
+                Made::Settled(key, reason, detail) => {
+                    history.push(self.entry(errand.run, &key, settled_line(reason, detail)));
+                    settled.push((key, reason));
+                }
+            }
+        }
+        self.journal(&history).await?;
+        for result in self.publisher.publish(&self.queue(Stage::Intake), messages).await {
+            result.during("publish a record")?;
+        }
+        self.context.crash.reached(crash_points::PUBLISHED).await?;
+        self.ledger.published(&carried).await.during("note publications")?;
+        let (skipped, failed): (Vec<_>, Vec<_>) =
+            settled.into_iter().partition(|(_, reason)| *reason == Reason::DeletedAtSource);
+        if !skipped.is_empty() {
+            self.ledger.skip(None, &skipped).await.during("skip")?;
+        }
+        if !failed.is_empty() {
+            self.ledger.fail(None, &failed).await.during("fail")?;
+        }
+        Ok(())
+    }
+}
+
+/// Hash of everything that decides what a record becomes: the plan and the source's version.
+pub(crate) fn fingerprint(plan_hash: &str, version: u64) -> u64 {
+    version_of(&[plan_hash.as_bytes(), &version.to_le_bytes()])
+}
+
+/// A listing may show a record twice; the later one is the newer.
+fn last_of_each(mut listed: Vec<Listed>) -> Vec<Listed> {
+    let mut seen = HashSet::new();
+    listed.reverse();
+    listed.retain(|one| seen.insert(one.key.clone()));
+    listed.reverse();
+    listed
+}
+
+/// Whether a failed reading says something about this record only, rather than about the source.
+fn is_its_own(error: &sources::Error) -> bool {
+    matches!(error.class(), FailureClass::Rejected | FailureClass::Internal)
+        || matches!(error, sources::Error::Incomplete { .. } | sources::Error::UnusableRecord { .. })
+}
+
+fn settled_line(reason: Reason, detail: String) -> What {
+    if reason == Reason::DeletedAtSource {
+        What::Skipped { reason, detail }
+    } else {
+        What::Failed { reason, detail }
+    }
+}
+
+fn extracted(record: &Record) -> What {
+    let Record::Case(case) = record else {
+        return What::Extracted { posts: 0, attachments: 0, missing: Vec::new() };
+    };
+    let files = case.posts.iter().flat_map(|post| &post.attachments);
+    let mut attachments = 0;
+    let mut missing = Vec::new();
+    for file in files {
+        match &file.content {
+            Content::Missing(why) => missing.push(format!("{}: {why}", file.id)),
+            _ => attachments += 1,
+        }
+    }
+    What::Extracted { posts: u32::try_from(case.posts.len()).unwrap_or(u32::MAX), attachments, missing }
+}

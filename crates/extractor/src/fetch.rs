@@ -1,0 +1,97 @@
+//! Reads records by id: parents that no listing has shown, the cases of a demo, records whose message was lost.
+
+use ledger::Registration;
+use model::journal::What;
+use model::record::{Record, Role, Standing, User};
+use model::transition::Verdict;
+use model::{Kind, Reason, RecordKey, SourceId};
+use runtime::retry;
+use sources::Fetched;
+
+use crate::carry::{Cause, fingerprint};
+use crate::desk::{Desk, Errand};
+use crate::error::{During, Error};
+use crate::open::failed;
+
+impl Desk {
+    /// Fetches and carries records by id; ids that the source does not know are settled as gone.
+    pub(crate) async fn fetch(
+        &self,
+        errand: &Errand,
+        kind: Kind,
+        ids: &[SourceId],
+        lost: bool,
+    ) -> Result<(), Error> {
+        let (stand_ins, ids): (Vec<_>, Vec<_>) = ids.iter().cloned().partition(SourceId::is_placeholder);
+        if kind == Kind::User && !stand_ins.is_empty() {
+            self.carry_made(errand, Record::User(stand_in(errand))).await?;
+        }
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let found = retry(&self.context, &self.retry, &self.draining, || self.source.fetch(kind, &ids))
+            .await
+            .map_err(|error| failed(error, "records by id"))?;
+        let mut listed = Vec::new();
+        let mut gone = Vec::new();
+        for one in found {
+            match one {
+                Fetched::Found(one) => listed.push(*one),
+                Fetched::Gone(id) => gone.push(RecordKey { kind, id }),
+            }
+        }
+        self.carry(errand, listed, Cause::Named { lost }).await?;
+        self.settle_gone(errand, gone).await
+    }
+
+    async fn settle_gone(&self, errand: &Errand, gone: Vec<RecordKey>) -> Result<(), Error> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let reason = Reason::SourceGone;
+        let history: Vec<_> = gone
+            .iter()
+            .map(|key| {
+                let detail = "the source does not know this id".to_owned();
+                self.entry(errand.run, key, What::Skipped { reason, detail })
+            })
+            .collect();
+        self.journal(&history).await?;
+        let registrations: Vec<Registration> = gone
+            .iter()
+            .map(|key| Registration {
+                key: key.clone(),
+                fingerprint: fingerprint(&errand.plan.hash, 0),
+                verdict: Verdict::Skipped(reason),
+                implied: true,
+            })
+            .collect();
+        self.ledger.register(errand.run, &registrations).await.during("register what is gone")?;
+        // A row that was there before (listed, then deleted for good) is not settled by registering.
+        let skipped: Vec<_> = gone.into_iter().map(|key| (key, reason)).collect();
+        self.ledger.skip(None, &skipped).await.during("skip what is gone")?;
+        Ok(())
+    }
+}
+
+/// The one customer who owns what people left behind that no longer exist at the source.
+fn stand_in(errand: &Errand) -> User {
+    User {
+        id: SourceId::placeholder(),
+        name: errand.plan.plan.options.placeholder_name.clone(),
+        role: Role::Customer,
+        standing: Standing::Active,
+        emails: Vec::new(),
+        phones: Vec::new(),
+        twitter: Vec::new(),
+        organizations: Vec::new(),
+        teams: Vec::new(),
+        tags: Vec::new(),
+        fields: std::collections::BTreeMap::new(),
+        locale: None,
+        time_zone: None,
+        designation: None,
+        signature: None,
+        notes: Vec::new(),
+    }
+}
