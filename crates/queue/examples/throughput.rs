@@ -41,13 +41,14 @@ async fn measure(
 
     let started = Instant::now();
     let mut callers = FuturesUnordered::new();
-    let mut published = 0;
-    while published < messages || !callers.is_empty() {
-        while published < messages && callers.len() < CALLERS {
-            let count = per_call.min(messages - published);
-            let batch =
-                (published..published + count).map(|n| Message::new(n.to_string(), vec![0; BODY])).collect();
-            published += count;
+    let mut handed_over = 0;
+    while handed_over < messages || !callers.is_empty() {
+        while handed_over < messages && callers.len() < CALLERS {
+            let count = per_call.min(messages - handed_over);
+            let batch = (handed_over..handed_over + count)
+                .map(|n| Message::new(n.to_string(), vec![0; BODY]))
+                .collect();
+            handed_over += count;
             callers.push(publisher.publish(&queue, batch));
         }
         if let Some(answers) = callers.next().await {

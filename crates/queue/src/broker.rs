@@ -47,8 +47,8 @@ pub trait Broker: Send + Sync {
     /// How many dead letters `migration` has.
     async fn dead_letters(&self, migration: &str) -> Result<u64>;
 
-    /// How many messages came back from the delay ladder to a queue that no longer exists. They are kept apart (up to
-    /// a limit) instead of vanishing; for all migrations together.
+    /// How many messages came back from the delay ladder to a queue that no longer exists; for all migrations
+    /// together. A broker keeps them apart, up to a limit, for an operator to look at.
     async fn unroutable(&self) -> Result<u64>;
 
     /// Removes all ready messages of `queue` and says how many there were. Deliveries in hand and delayed messages stay.

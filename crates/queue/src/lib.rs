@@ -27,4 +27,4 @@ pub use error::{Error, Result};
 pub use in_process::InProcess;
 pub use ladder::Ladder;
 pub use message::{DEAD_REASON, DEAD_STAGE, DeadLetter, Message, QueueName, RETRY_COUNT, Stage, UNTIL};
-pub use rabbit::{Address, LOG_DIRECTIVE, RabbitConfig, RabbitMq};
+pub use rabbit::{Address, LOG_DIRECTIVES, RabbitConfig, RabbitMq};

@@ -35,9 +35,10 @@ use self::topology::Topology;
 use crate::message::check_migration;
 use crate::{Broker, Consumer, Depth, Error, Publisher, QueueName, Result};
 
-/// Must be part of a process's log filter: the client library logs a returned message with its body, which may hold a
-/// customer's text. We report returned messages ourselves, as [`Error::Unroutable`].
-pub const LOG_DIRECTIVE: &str = "lapin::returned_messages=off";
+/// Must be part of a process's log filter, whatever the operator asks for: the client library logs a returned message
+/// with its body, and at its finest level every frame, and bodies may hold a customer's text. We report returned
+/// messages ourselves, as [`Error::Unroutable`].
+pub const LOG_DIRECTIVES: [&str; 2] = ["lapin=info", "lapin::returned_messages=off"];
 
 /// The queue on RabbitMQ.
 pub struct RabbitMq {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +22,8 @@ pub(crate) enum Mode {
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: Arc<watch::Sender<Mode>>,
+    /// Bytes that may still pass to the broker before all connections are cut.
+    allowance: Arc<AtomicI64>,
     /// Bytes to slip in towards the clients, between two frames of the broker.
     injected: broadcast::Sender<Vec<u8>>,
 }
@@ -34,14 +37,20 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let mode = Arc::new(watch::Sender::new(Mode::Open));
         let injected = broadcast::Sender::new(16);
-        let (for_connections, injections) = (Arc::clone(&mode), injected.clone());
+        let allowance = Arc::new(AtomicI64::new(i64::MAX));
+        let (for_connections, injections, budget) =
+            (Arc::clone(&mode), injected.clone(), Arc::clone(&allowance));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (mode, injections) = (for_connections.subscribe(), injections.subscribe());
-                tokio::spawn(carry(client, target.clone(), mode, injections));
+                let carried = Carried {
+                    mode: Arc::clone(&for_connections),
+                    allowance: Arc::clone(&budget),
+                    injections: injections.subscribe(),
+                };
+                tokio::spawn(carried.carry(client, target.clone()));
             }
         });
-        Self { address, mode, injected }
+        Self { address, mode, allowance, injected }
     }
 
     /// The broker's address by way of the proxy.
@@ -56,10 +65,9 @@ impl Proxy {
         self.mode.send_replace(mode);
     }
 
-    /// Cuts all connections; new ones pass.
-    pub(crate) fn cut(&self) {
-        self.set(Mode::Down);
-        self.set(Mode::Open);
+    /// Cuts all connections, once, as soon as this many more bytes have passed to the broker; new ones pass.
+    pub(crate) fn cut_after(&self, bytes: i64) {
+        self.allowance.store(bytes, Ordering::SeqCst);
     }
 
     /// Makes all clients believe that the broker has run out of memory, or that it is well again.
@@ -76,44 +84,66 @@ impl Proxy {
     }
 }
 
-async fn carry(
-    mut client: TcpStream,
-    target: String,
-    mut mode: watch::Receiver<Mode>,
-    mut injections: broadcast::Receiver<Vec<u8>>,
-) {
-    if *mode.borrow_and_update() == Mode::Down {
-        return;
-    }
-    let Ok(mut broker) = TcpStream::connect(target).await else { return };
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_broker, mut to_broker) = broker.split();
-    let upwards = async { tokio::io::copy(&mut from_client, &mut to_broker).await.map(|_| ()) };
-    let downwards = async {
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let silent = *mode.borrow_and_update() == Mode::Silent;
-            tokio::select! {
-                changed = mode.changed() => {
-                    // `cut` passes through "down" too quickly to be seen, so any change to "open" from "open" is one.
-                    if changed.is_err() || *mode.borrow() == Mode::Down || (!silent && *mode.borrow() == Mode::Open) {
-                        return Ok(());
-                    }
-                }
-                injected = injections.recv() => {
-                    if let Ok(frame) = injected {
-                        to_client.write_all(&frame).await?;
-                    }
-                }
-                read = from_broker.read(&mut buffer), if !silent => match read? {
-                    0 => return Ok(()),
-                    read => to_client.write_all(&buffer[..read]).await?,
-                },
-            }
+/// One connection through the proxy.
+struct Carried {
+    mode: Arc<watch::Sender<Mode>>,
+    allowance: Arc<AtomicI64>,
+    injections: broadcast::Receiver<Vec<u8>>,
+}
+
+impl Carried {
+    async fn carry(mut self, mut client: TcpStream, target: String) {
+        let mut mode = self.mode.subscribe();
+        if *mode.borrow_and_update() == Mode::Down {
+            return;
         }
-    };
-    let _: Result<(), std::io::Error> = tokio::select! {
-        carried = upwards => carried,
-        carried = downwards => carried,
-    };
+        let Ok(mut broker) = TcpStream::connect(target).await else { return };
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_broker, mut to_broker) = broker.split();
+        let upwards = async {
+            let mut buffer = vec![0; 16 * 1024];
+            loop {
+                let read = from_client.read(&mut buffer).await?;
+                let before = self.allowance.fetch_sub(i64::try_from(read).unwrap(), Ordering::SeqCst);
+                if before <= i64::try_from(read).unwrap() {
+                    self.allowance.store(i64::MAX, Ordering::SeqCst);
+                    self.mode.send_replace(Mode::Down);
+                    self.mode.send_replace(Mode::Open);
+                    return Ok(());
+                }
+                if read == 0 {
+                    return Ok(());
+                }
+                to_broker.write_all(&buffer[..read]).await?;
+            }
+        };
+        let downwards = async {
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                let silent = *mode.borrow_and_update() == Mode::Silent;
+                tokio::select! {
+                    changed = mode.changed() => {
+                        // A cut passes through "down" too quickly to be seen, so a change from "open" to "open" is one.
+                        let now = *mode.borrow();
+                        if changed.is_err() || now == Mode::Down || (!silent && now == Mode::Open) {
+                            return Ok(());
+                        }
+                    }
+                    injected = self.injections.recv() => {
+                        if let Ok(frame) = injected {
+                            to_client.write_all(&frame).await?;
+                        }
+                    }
+                    read = from_broker.read(&mut buffer), if !silent => match read? {
+                        0 => return Ok(()),
+                        read => to_client.write_all(&buffer[..read]).await?,
+                    },
+                }
+            }
+        };
+        let _: Result<(), std::io::Error> = tokio::select! {
+            carried = upwards => carried,
+            carried = downwards => carried,
+        };
+    }
 }

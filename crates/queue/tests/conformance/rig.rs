@@ -12,7 +12,10 @@ use queue::{
 };
 
 /// Longest wait for anything that must happen: far above what it takes, so that only a missing event fails a test.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The shortest step of the ladder that tests use.
+pub(crate) const STEP: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
