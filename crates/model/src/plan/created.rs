@@ -1,6 +1,7 @@
 //! Ranges of creation time, with their time zone.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -119,6 +120,9 @@ impl Decode for Moment {
     }
 }
 
+/// One database for the process: it keeps the zones it has read.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
 /// An IANA time zone. Known from the time zone data built in, so that a plan means the same on every machine.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -136,7 +140,7 @@ pub struct UnknownZone;
 impl Zone {
     /// Finds a zone by its IANA name.
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
-        let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| UnknownZone)?;
+        let zone = ZONES.get(name).map_err(|_| UnknownZone)?;
         let name = zone.iana_name().unwrap_or(name).to_owned();
         Ok(Self { name, zone })
     }
@@ -172,8 +176,7 @@ impl Decode for Zone {
         if let Ok(zone) = Self::named(found) {
             return Some(zone);
         }
-        let database = TimeZoneDatabase::bundled();
-        let names: Vec<String> = database.available().map(|name| name.to_string()).collect();
+        let names: Vec<String> = ZONES.available().map(|name| name.to_string()).collect();
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let city = known.iter().copied().find(|name| {
             name.rsplit('/')

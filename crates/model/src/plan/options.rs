@@ -22,7 +22,7 @@ section! {
         text_when_empty: String = "(no text)".to_owned();
         /// Name of the stand-in for people who no longer exist at the source.
         placeholder_name: String = "Former customer".to_owned();
-        /// Moves suspended and deleted people as disabled users. If not, the stand-in owns their cases.
+        /// Moves suspended and deleted customers as disabled users. If not, the stand-in owns their cases.
         inactive_users: bool = true;
     }
     check check_options;

@@ -1,0 +1,306 @@
+//! The work on one batch of messages, from reading to acknowledging.
+//!
+//! Constraint: always in this order: journal, ledger, next queue, ack. A crash between any two repeats the batch, and
+//! each step may run twice: the journal may hold a line twice, a settled row stays settled, and a loader
+//! takes a command that comes again for what it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use blobs::Blobs;
+use bytes::Bytes;
+use ledger::Ledger;
+use model::facts;
+use model::journal::{Entry, What};
+use model::plan::Plan;
+use model::transition::{Event, Refusal};
+use model::{Reason, RecordKey};
+use queue::{Delivery, Message, Publisher, QueueName, Stage};
+
+use crate::crash_points;
+use crate::error::{During, Error};
+use crate::incoming::{Head, Unread, has_staged, load_message, read};
+use crate::metrics::Metrics;
+use crate::service::Settings;
+use crate::translate::{Translation, translate};
+
+/// The transformer's tools, shared by all batches.
+pub(crate) struct Bench {
+    pub(crate) settings: Settings,
+    pub(crate) ledger: Ledger,
+    pub(crate) blobs: Blobs,
+    pub(crate) publisher: Arc<dyn Publisher>,
+    pub(crate) context: runtime::Context,
+    pub(crate) metrics: Metrics,
+    plans: tokio::sync::Mutex<HashMap<String, Arc<Plan>>>,
+}
+
+/// A row that ends here.
+struct Settled {
+    delivery: Delivery,
+    key: RecordKey,
+    event: Event,
+    staged: bool,
+}
+
+/// What a batch comes to.
+#[derive(Default)]
+struct Outcome {
+    commands: Vec<(Delivery, Message)>,
+    settled: Vec<Settled>,
+    history: Vec<Entry>,
+    /// Messages whose turn comes later.
+    later: Vec<Delivery>,
+}
+
+impl Bench {
+    pub(crate) fn new(
+        settings: Settings,
+        ledger: Ledger,
+        blobs: Blobs,
+        publisher: Arc<dyn Publisher>,
+        context: runtime::Context,
+        metrics: Metrics,
+    ) -> Self {
+        Self { settings, ledger, blobs, publisher, context, metrics, plans: tokio::sync::Mutex::default() }
+    }
+
+    pub(crate) fn queue(&self, stage: Stage) -> QueueName {
+        QueueName::new(self.settings.migration.as_str(), stage)
+    }
+
+    /// Works on a batch. Only a crash point is an error; messages of a batch that cannot go on come again later.
+    pub(crate) async fn shift(&self, deliveries: Vec<Delivery>) -> Result<(), Error> {
+        self.context.crash.reached(crash_points::TAKEN).await?;
+        let mut outcome = Outcome::default();
+        for delivery in deliveries {
+            self.sort(delivery, &mut outcome).await?;
+        }
+        let Outcome { commands, settled, history, mut later } = outcome;
+        let mut done = Vec::with_capacity(commands.len() + settled.len());
+        match self.record(&history, &settled).await {
+            Ok(()) => {
+                self.context.crash.reached(crash_points::SETTLED).await?;
+                for row in settled {
+                    if row.staged {
+                        self.release(&row.key).await;
+                    }
+                    done.push(row.delivery);
+                }
+            }
+            Err(error @ Error::Crash(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(
+                    error = error.chain(),
+                    "records could not be settled; their messages come again"
+                );
+                later.extend(settled.into_iter().map(|row| row.delivery));
+            }
+        }
+        let (deliveries, messages): (Vec<Delivery>, Vec<Message>) = commands.into_iter().unzip();
+        let answers = self.publisher.publish(&self.queue(Stage::Load), messages).await;
+        for (delivery, answer) in deliveries.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => done.push(delivery),
+                Err(error) => {
+                    let id = &delivery.message().id;
+                    tracing::warn!(message = %id, error = %error, "a command was not stored; its message comes again");
+                    later.push(delivery);
+                }
+            }
+        }
+        self.context.crash.reached(crash_points::PUBLISHED).await?;
+        for answer in queue::ack_all(done).await {
+            if let Err(error) = answer {
+                tracing::debug!(error = %error, "an ack was not taken; the message comes again");
+            }
+        }
+        self.come_again(later).await;
+        Ok(())
+    }
+
+    /// Reads and translates one message.
+    async fn sort(&self, delivery: Delivery, outcome: &mut Outcome) -> Result<(), Error> {
+        let envelope = match read(delivery.message(), &self.blobs).await {
+            Ok(envelope) => envelope,
+            Err(Unread::Unreadable(problem)) => {
+                self.bury(delivery, &problem, outcome).await;
+                return Ok(());
+            }
+            Err(Unread::Later(error)) => {
+                tracing::warn!(error = error.chain(), "a message could not be read now; it comes again");
+                outcome.later.push(delivery);
+                return Ok(());
+            }
+        };
+        let plan = match self.plan(&envelope.plan).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                tracing::error!(error = error.chain(), "a record waits for its plan");
+                outcome.later.push(delivery);
+                return Ok(());
+            }
+        };
+        let record = envelope.body.record;
+        let staged = has_staged(delivery.message(), &record);
+        let head = Head { run: envelope.run, plan: envelope.plan, key: record.key() };
+        let name = match translate(record, &plan) {
+            Translation::Load { command, notes } => {
+                if !notes.is_empty() {
+                    outcome.history.push(self.entry(&head, What::Noted { detail: notes.join("; ") }));
+                }
+                let migration = &self.settings.migration;
+                match load_message(delivery.message(), &head, command, migration, &self.blobs).await {
+                    Ok(message) => outcome.commands.push((delivery, message)),
+                    Err(error) => {
+                        tracing::warn!(record = %head.key, error = error.chain(), "a command could not be staged");
+                        outcome.later.push(delivery);
+                    }
+                }
+                "load"
+            }
+            Translation::Skip { reason, detail } => {
+                self.settle(
+                    delivery,
+                    &head,
+                    staged,
+                    Event::Skip { fence: None, reason },
+                    reason,
+                    detail,
+                    outcome,
+                );
+                "skipped"
+            }
+            Translation::Fail { reason, detail } => {
+                self.settle(
+                    delivery,
+                    &head,
+                    staged,
+                    Event::Fail { fence: None, reason },
+                    reason,
+                    detail,
+                    outcome,
+                );
+                "failed"
+            }
+        };
+        self.metrics.records.with_label_values(&[head.key.kind.name(), name]).inc();
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one ending, told to journal and ledger")]
+    fn settle(
+        &self,
+        delivery: Delivery,
+        head: &Head,
+        staged: bool,
+        event: Event,
+        reason: Reason,
+        detail: String,
+        outcome: &mut Outcome,
+    ) {
+        let what = match event {
+            Event::Skip { .. } => What::Skipped { reason, detail },
+            _ => What::Failed { reason, detail },
+        };
+        outcome.history.push(self.entry(head, what));
+        outcome.settled.push(Settled { delivery, key: head.key.clone(), event, staged });
+    }
+
+    fn entry(&self, head: &Head, what: What) -> Entry {
+        Entry { at: self.context.clock.now(), run: head.run, key: head.key.clone(), what }
+    }
+
+    /// Writes history, then settles rows.
+    async fn record(&self, history: &[Entry], settled: &[Settled]) -> Result<(), Error> {
+        if !history.is_empty() {
+            let lines = history.iter().map(|entry| Bytes::from(entry.encode())).collect();
+            let scope = self.settings.migration.as_str();
+            self.blobs.append(scope, self.context.clock.now(), lines).await.during("write the journal")?;
+        }
+        self.context.crash.reached(crash_points::JOURNALLED).await?;
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<(RecordKey, Event)> =
+            settled.iter().map(|row| (row.key.clone(), row.event)).collect();
+        let answers = self.ledger.apply(&events).await.during("settle records")?;
+        // In Kayako already, and the newer version is not written: what is there stays and is no longer "updating".
+        let kept: Vec<RecordKey> = events
+            .into_iter()
+            .zip(answers)
+            .filter(|(_, answer)| matches!(answer, Err(Refusal::Settled)))
+            .map(|((key, _), _)| key)
+            .collect();
+        if !kept.is_empty() {
+            // Rows that are settled otherwise (a message that comes twice) refuse this, and rightly so.
+            self.ledger.kept(&kept).await.during("keep records")?;
+        }
+        Ok(())
+    }
+
+    /// Nobody needs a settled record's staged files any more. Best effort: what stays is swept with the migration.
+    async fn release(&self, key: &RecordKey) {
+        let released = match self.blobs.within(&key.staging(&self.settings.migration)) {
+            Ok(staged) => staged.release().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = released {
+            tracing::warn!(record = %key, error = %error, "staged files could not be released");
+        }
+    }
+
+    /// Keeps a message that can never be read for a person.
+    async fn bury(&self, delivery: Delivery, problem: &str, outcome: &mut Outcome) {
+        self.metrics.unreadable.inc();
+        let message = delivery.message();
+        tracing::error!(message = %message.id, problem, "a message cannot be read; it is kept as a dead letter");
+        match self.publisher.dead_letter(&self.queue(Stage::Intake), message.clone(), problem).await {
+            Ok(()) => {
+                if let Err(error) = delivery.ack().await {
+                    tracing::debug!(error = %error, "an ack was not taken; the message comes again");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "a dead letter was not stored; the message comes again");
+                outcome.later.push(delivery);
+            }
+        }
+    }
+
+    /// Lets messages wait in the delay ladder. One that cannot even be put there is let go: the broker delivers it again.
+    async fn come_again(&self, later: Vec<Delivery>) {
+        let wait = self.settings.timing.pause(0);
+        for delivery in later {
+            let copy = delivery.message().clone();
+            match self.publisher.delay(&self.queue(Stage::Intake), copy, wait).await {
+                Ok(()) => {
+                    if let Err(error) = delivery.ack().await {
+                        tracing::debug!(error = %error, "an ack was not taken; the message comes again");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "a message could not wait in the delay ladder");
+                    // Not at once: the broker gives it back as soon as it is let go.
+                    self.context.clock.sleep(self.settings.timing.job_poll).await;
+                }
+            }
+        }
+    }
+
+    /// The plan of a run, read once.
+    async fn plan(&self, hash: &str) -> Result<Arc<Plan>, Error> {
+        let mut plans = self.plans.lock().await;
+        if let Some(plan) = plans.get(hash) {
+            return Ok(Arc::clone(plan));
+        }
+        let stored: Option<(_, facts::StoredPlan)> =
+            self.ledger.document(&facts::plan(hash)).await.during("read the plan")?;
+        let broken = |problem: String| Error::Plan { hash: hash.to_owned(), problem };
+        let (_, stored) = stored.ok_or_else(|| broken("it is not in the ledger".to_owned()))?;
+        let plan = Plan::parse(&stored.yaml).map_err(|problems| broken(problems.to_string()))?;
+        let plan = Arc::new(plan);
+        plans.insert(hash.to_owned(), Arc::clone(&plan));
+        Ok(plan)
+    }
+}
