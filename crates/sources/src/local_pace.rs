@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::pace::{Bucket, Pace, RateHeaders};
 
 /// What a 429 without `Retry-After` is taken to mean.
-const ASSUMED_RETRY_AFTER: Duration = Duration::from_secs(60);
+const ASSUMED_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// How a process divides an account's budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,7 @@ pub struct PaceSettings {
 impl Default for PaceSettings {
     fn default() -> Self {
         // 50 to 70 % is what the reference advises; 2 s spreads some dozens of processes.
-        Self { share: 0.6, window: Duration::from_secs(60), jitter: Duration::from_secs(2), seed: 0 }
+        Self { share: 0.6, window: Duration::from_mins(1), jitter: Duration::from_secs(2), seed: 0 }
     }
 }
 
@@ -174,10 +174,10 @@ mod tests {
     async fn no_window_of_a_minute_holds_more_than_our_share() {
         let times = granted_at(&pace(), SHARED, 30).await;
         for (i, from) in times.iter().enumerate() {
-            let within = times[i..].iter().filter(|&&t| t < *from + Duration::from_secs(60)).count();
+            let within = times[i..].iter().filter(|&&t| t < *from + Duration::from_mins(1)).count();
             assert!(within <= 6, "{within} of 10 requests in the minute from {from:?}");
         }
-        assert!(*times.last().unwrap() < Duration::from_secs(60 * 5), "the share is not used up: {times:?}");
+        assert!(*times.last().unwrap() < Duration::from_mins(5), "the share is not used up: {times:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -186,7 +186,7 @@ mod tests {
         assert!(granted_at(&pace, OWN, 3).await.iter().all(Duration::is_zero));
         pace.observe(OWN, RateHeaders { limit: Some(5), ..RateHeaders::default() });
         assert!(granted_at(&pace, OWN, 2).await.iter().all(Duration::is_zero));
-        assert_eq!(granted_at(&pace, OWN, 1).await, [Duration::from_secs(60)]);
+        assert_eq!(granted_at(&pace, OWN, 1).await, [Duration::from_mins(1)]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -224,6 +224,6 @@ mod tests {
     async fn a_refusal_without_retry_after_means_a_minute() {
         let pace = pace();
         pace.observe(OWN, RateHeaders { throttled: true, ..RateHeaders::default() });
-        assert!(granted_at(&pace, OWN, 1).await[0] >= Duration::from_secs(60));
+        assert!(granted_at(&pace, OWN, 1).await[0] >= Duration::from_mins(1));
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::auth::Credentials;
-use super::endpoint::{Endpoint, Purpose};
+use super::endpoint::{ACCOUNT, Endpoint, Purpose};
 use super::http::{Expect, Http};
 use super::limits;
 use super::settings::{Settings, base_of};
@@ -21,7 +21,9 @@ use crate::pace::{Bucket, Pace};
 
 /// A page of 1000 tickets with long descriptions stays below; what is longer is not an answer of this API.
 const LARGEST_ANSWER: usize = 96 * 1024 * 1024;
-const RIGHTS: &str = "use an administrator's credentials; an OAuth token needs the global scope `read`";
+/// Advice about a refusal of rights.
+pub(super) const RIGHTS: &str =
+    "use an administrator's credentials; an OAuth token needs the global scope `read`";
 const ADDRESS: &str = "check the address in the plan's source";
 
 /// What an endpoint answered.
@@ -86,14 +88,14 @@ impl Client {
             url.query_pairs_mut().extend_pairs(query);
         }
         let template = endpoint.template;
-        let response = self.send(template, url, endpoint.bucket, limits::general(), Expect::Json).await?;
+        let response = self.send(template, url, endpoint.bucket, Some(ACCOUNT), Expect::Json).await?;
         let status = response.status().as_u16();
         match (status, endpoint.purpose) {
             (200..=299, _) => {}
             (403 | 404, Purpose::Optional) | (404 | 410, Purpose::OneRecord) => {
                 return Ok((Answer::Absent, response.headers().clone()));
             }
-            _ => return Err(self.refusal(endpoint, status)),
+            _ => return Err(refusal(endpoint, status)),
         }
         let headers = response.headers().clone();
         let body = whole(template, response).await?;
@@ -157,22 +159,23 @@ impl Client {
     pub(super) fn not_logged_in(&self, endpoint: &'static str) -> Error {
         Error::Credentials { endpoint, advice: self.credentials.advice() }
     }
+}
 
-    fn refusal(&self, endpoint: Endpoint, status: u16) -> Error {
-        let template = endpoint.template;
-        match (status, endpoint.purpose) {
-            (403, _) => Error::Forbidden { endpoint: template, status, advice: RIGHTS },
-            (404 | 410 | 300..=399, Purpose::Needed) => {
-                Error::NoAccount { endpoint: template, status, advice: ADDRESS }
-            }
-            (300..=399, _) => Error::NoAccount { endpoint: template, status, advice: ADDRESS },
-            (_, Purpose::OneRecord) => Error::Refused { endpoint: template, status },
-            _ => Error::ListingRefused {
-                endpoint: template,
-                status,
-                advice: "look at the source's own status page and this program's release notes",
-            },
+/// What a final refusal means, by the endpoint's purpose.
+fn refusal(endpoint: Endpoint, status: u16) -> Error {
+    let template = endpoint.template;
+    match (status, endpoint.purpose) {
+        (403, _) => Error::Forbidden { endpoint: template, status, advice: RIGHTS },
+        (404 | 410 | 300..=399, Purpose::Needed) => {
+            Error::NoAccount { endpoint: template, status, advice: ADDRESS }
         }
+        (300..=399, _) => Error::NoAccount { endpoint: template, status, advice: ADDRESS },
+        (_, Purpose::OneRecord) => Error::Refused { endpoint: template, status },
+        _ => Error::ListingRefused {
+            endpoint: template,
+            status,
+            advice: "look at the source's own status page and this program's release notes",
+        },
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use model::record::{Attachment, Body, Case, Content, Post, Visibility};
+use model::record::{Attachment, Body, Case, Post, Visibility};
 use model::{RecordKey, SourceId};
 use serde_json::Value;
 use url::Url;
@@ -20,7 +20,6 @@ use super::files;
 use super::paging::page;
 use super::raw;
 use crate::error::Error;
-use crate::source::Absence;
 
 /// A 429 in the middle of a thread of fifty pages does not start it anew; the pace makes the repetition wait.
 const TRIES_PER_PAGE: usize = 3;
@@ -191,24 +190,13 @@ fn body(comment: &Value) -> Body {
 
 fn attachment(file: &Value, base: &Url) -> Option<Attachment> {
     let id = raw::id(&file["id"])?;
-    let infected =
-        file["malware_scan_result"] == "malware_found" && !raw::is_true(&file["malware_access_override"]);
-    let content = if raw::is_true(&file["deleted"]) {
-        Content::Missing(Absence::Deleted.word().to_owned())
-    } else if infected {
-        Content::Missing(Absence::Malware.word().to_owned())
-    } else {
-        raw::text(&file["content_url"])
-            .and_then(|address| files::address(&address, &id, base))
-            .map_or_else(|| Content::Missing(Absence::NotFound.word().to_owned()), Content::AtSource)
-    };
     Some(Attachment {
         name: raw::text(&file["file_name"]).unwrap_or_else(|| format!("attachment-{id}")),
         content_type: raw::text(&file["content_type"])
             .unwrap_or_else(|| "application/octet-stream".to_owned()),
         size: file["size"].as_u64().unwrap_or(0),
         inline: raw::is_true(&file["inline"]),
-        content,
+        content: files::content(file, &id, base),
         id,
     })
 }
@@ -216,6 +204,7 @@ fn attachment(file: &Value, base: &Url) -> Option<Attachment> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use model::record::Content;
     use serde_json::json;
 
     use super::*;
@@ -224,7 +213,7 @@ mod tests {
         "https://acme.zendesk.com/".parse().unwrap()
     }
 
-    fn comment(more: Value) -> Value {
+    fn comment(more: &Value) -> Value {
         let mut comment = json!({"id": 1, "type": "Comment", "author_id": 5, "public": true,
             "created_at": "2023-02-01T09:15:00Z", "body": "B", "plain_body": "P", "html_body": "<p>H</p>"});
         comment.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -233,39 +222,42 @@ mod tests {
 
     #[test]
     fn the_system_is_nobody_and_a_comment_of_unknown_visibility_is_private() {
-        let post = post(&comment(json!({"author_id": -1, "public": null})), &base()).unwrap();
+        let post = post(&comment(&json!({"author_id": -1, "public": null})), &base()).unwrap();
         assert_eq!(post.author, None);
         assert_eq!(post.visibility, Visibility::Private);
     }
 
     #[test]
     fn html_is_preferred_and_text_stands_in() {
-        assert_eq!(body(&comment(json!({}))), Body::Html("<p>H</p>".into()));
-        assert_eq!(body(&comment(json!({"html_body": null}))), Body::Text("P".into()));
-        assert_eq!(body(&comment(json!({"html_body": "", "plain_body": null}))), Body::Text("B".into()));
-        assert!(body(&comment(json!({"html_body": null, "plain_body": null, "body": null}))).is_blank());
+        assert_eq!(body(&comment(&json!({}))), Body::Html("<p>H</p>".into()));
+        assert_eq!(body(&comment(&json!({"html_body": null}))), Body::Text("P".into()));
+        assert_eq!(body(&comment(&json!({"html_body": "", "plain_body": null}))), Body::Text("B".into()));
+        assert!(body(&comment(&json!({"html_body": null, "plain_body": null, "body": null}))).is_blank());
     }
 
     #[test]
     fn calls_become_text_with_their_transcript() {
-        let call = comment(json!({"type": "VoiceComment", "data": {"transcription_text": "Hello?"}}));
+        let call = comment(&json!({"type": "VoiceComment", "data": {"transcription_text": "Hello?"}}));
         assert_eq!(body(&call), Body::Text("P\n\nHello?".into()));
     }
 
     #[test]
     fn files_that_cannot_be_had_are_named_and_not_dropped() {
-        let file = |more: Value| {
+        let file = |more: &Value| {
             let mut file = json!({"id": 91, "file_name": "a.txt", "content_type": "text/plain", "size": 3,
                 "content_url": "https://acme.zendesk.com/attachments/token/T/?name=a.txt"});
             file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             attachment(&file, &base()).unwrap().content
         };
-        assert!(matches!(file(json!({})), Content::AtSource(_)));
-        assert_eq!(file(json!({"deleted": true})), Content::Missing("deleted".into()));
-        assert_eq!(file(json!({"malware_scan_result": "malware_found"})), Content::Missing("malware".into()));
+        assert!(matches!(file(&json!({})), Content::AtSource(_)));
+        assert_eq!(file(&json!({"deleted": true})), Content::Missing("deleted".into()));
+        assert_eq!(
+            file(&json!({"malware_scan_result": "malware_found"})),
+            Content::Missing("malware".into())
+        );
         let allowed = json!({"malware_scan_result": "malware_found", "malware_access_override": true});
-        assert!(matches!(file(allowed), Content::AtSource(_)));
-        assert_eq!(file(json!({"content_url": null})), Content::Missing("not_found".into()));
+        assert!(matches!(file(&allowed), Content::AtSource(_)));
+        assert_eq!(file(&json!({"content_url": null})), Content::Missing("not_found".into()));
     }
 
     #[test]

@@ -10,13 +10,16 @@
 use bytes::Bytes;
 use futures::StreamExt as _;
 use model::SourceId;
+use model::record::Content;
 use reqwest::Response;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
+use serde_json::Value;
 use url::Url;
 
-use super::client::{Answer, Client};
+use super::client::{Answer, Client, RIGHTS};
 use super::endpoint::{ATTACHMENT, ATTACHMENT_CONTENT, ATTACHMENTS};
 use super::http::Expect;
+use super::limits::retry_after;
 use super::raw;
 use super::settings::{is_loopback, is_private};
 use crate::error::{Error, LostCause};
@@ -37,36 +40,66 @@ pub(super) fn address(content_url: &str, id: &SourceId, base: &Url) -> Option<St
     Some(url.into())
 }
 
+/// Where a record says that a file's bytes are.
+pub(super) fn content(file: &Value, id: &SourceId, base: &Url) -> Content {
+    let missing = |absence: Absence| Content::Missing(absence.word().to_owned());
+    if let Some(absence) = absence(file) {
+        return missing(absence);
+    }
+    raw::text(&file["content_url"])
+        .and_then(|url| address(&url, id, base))
+        .map_or_else(|| missing(Absence::NotFound), Content::AtSource)
+}
+
+/// Why the source's own description of a file says that there is nothing to fetch.
+fn absence(file: &Value) -> Option<Absence> {
+    let infected =
+        file["malware_scan_result"] == "malware_found" && !raw::is_true(&file["malware_access_override"]);
+    if raw::is_true(&file["deleted"]) { Some(Absence::Deleted) } else { infected.then_some(Absence::Malware) }
+}
+
+/// What following an address came to.
+enum Followed {
+    Found(Transfer),
+    TooLarge,
+    /// The account refuses this file: found to be malware since, or out of the credentials' reach.
+    Refused,
+    /// The address leads nowhere (any more).
+    Stale,
+}
+
 /// Fetches an attachment.
 pub(super) async fn download(client: &Client, address: &str, limit: u64) -> Result<Download, Error> {
     let mut url = Url::parse(address).map_err(|_| Error::Address { problem: "it is no address" })?;
-    let id = url.fragment().map(SourceId::new);
+    let id = url.fragment().filter(|id| id.bytes().all(|b| b.is_ascii_digit())).map(SourceId::new);
     url.set_fragment(None);
     match follow(client, url, limit).await? {
-        Download::Missing(Absence::NotFound) => match fresh_address(client, id).await? {
-            Some(url) => follow(client, url, limit).await,
-            None => Ok(Download::Missing(Absence::NotFound)),
-        },
-        answer => Ok(answer),
+        Followed::Found(transfer) => return Ok(Download::Found(transfer)),
+        Followed::TooLarge => return Ok(Download::Missing(Absence::TooLarge)),
+        Followed::Refused | Followed::Stale => {}
     }
-}
-
-/// A new address for a stale one.
-async fn fresh_address(client: &Client, id: Option<SourceId>) -> Result<Option<Url>, Error> {
-    let Some(id) = id.filter(|id| id.as_str().bytes().all(|b| b.is_ascii_digit())) else { return Ok(None) };
+    // The description tells why, or gives a fresh address.
+    let gone = Ok(Download::Missing(Absence::NotFound));
+    let Some(id) = id else { return gone };
     let Answer::Found(answer) = client.get(ATTACHMENT, &ATTACHMENT.path(id.as_str()), &[]).await? else {
-        return Ok(None);
+        return gone;
     };
-    let found = raw::text(&answer["attachment"]["content_url"])
-        .and_then(|url| self::address(&url, &id, &client.base));
-    let mut url = found.and_then(|address| Url::parse(&address).ok());
-    if let Some(url) = &mut url {
-        url.set_fragment(None);
+    let file = &answer["attachment"];
+    if let Some(absence) = absence(file) {
+        return Ok(Download::Missing(absence));
     }
-    Ok(url)
+    let fresh = raw::text(&file["content_url"]).and_then(|url| self::address(&url, &id, &client.base));
+    let Some(mut url) = fresh.and_then(|address| Url::parse(&address).ok()) else { return gone };
+    url.set_fragment(None);
+    match follow(client, url, limit).await? {
+        Followed::Found(transfer) => Ok(Download::Found(transfer)),
+        Followed::TooLarge => Ok(Download::Missing(Absence::TooLarge)),
+        Followed::Stale => gone,
+        Followed::Refused => Err(Error::Forbidden { endpoint: ENDPOINT, status: 403, advice: RIGHTS }),
+    }
 }
 
-async fn follow(client: &Client, mut url: Url, limit: u64) -> Result<Download, Error> {
+async fn follow(client: &Client, mut url: Url, limit: u64) -> Result<Followed, Error> {
     for _ in 0..=MOST_REDIRECTS {
         acceptable(&url, &client.base)?;
         let own = same_origin(&url, &client.base);
@@ -86,12 +119,12 @@ async fn follow(client: &Client, mut url: Url, limit: u64) -> Result<Download, E
                     return Err(client.not_logged_in(ENDPOINT));
                 }
             }
-            404 | 410 => return Ok(Download::Missing(Absence::NotFound)),
-            // Malware is refused by the account; the storage host refuses an address that has expired.
-            403 if own => return Ok(Download::Missing(Absence::Malware)),
-            400..=403 => return Ok(Download::Missing(Absence::NotFound)),
+            403 if own => return Ok(Followed::Refused),
+            // The storage host answers an address whose time is over with one of these.
+            400..=403 if !own => return Ok(Followed::Stale),
+            404 | 410 => return Ok(Followed::Stale),
             429 => {
-                let retry_after = super::limits::retry_after(response.headers());
+                let retry_after = retry_after(response.headers());
                 return Err(Error::Throttled { endpoint: ENDPOINT, retry_after });
             }
             408 | 409 | 500.. => return Err(Error::ServerFault { endpoint: ENDPOINT, status }),
@@ -101,7 +134,7 @@ async fn follow(client: &Client, mut url: Url, limit: u64) -> Result<Download, E
     Err(unreadable(302, "it redirects in a circle"))
 }
 
-fn received(response: Response, url: &Url, limit: u64) -> Result<Download, Error> {
+fn received(response: Response, url: &Url, limit: u64) -> Result<Followed, Error> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let content_type = header(CONTENT_TYPE);
     let is_page = content_type.as_deref().is_some_and(|kind| kind.trim_start().starts_with("text/html"));
@@ -111,9 +144,9 @@ fn received(response: Response, url: &Url, limit: u64) -> Result<Download, Error
     }
     let length = response.content_length();
     if length.is_some_and(|length| length > limit) {
-        return Ok(Download::Missing(Absence::TooLarge));
+        return Ok(Followed::TooLarge);
     }
-    Ok(Download::Found(Transfer { content_type, length, body: limited(response, length, limit) }))
+    Ok(Followed::Found(Transfer { content_type, length, body: limited(response, length, limit) }))
 }
 
 /// The bytes, with an end that proves that they are all there and not too many.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use super::endpoint::ACCOUNT;
 use crate::pace::{Bucket, Pace, RateHeaders};
 
 /// Reports an answer to every bucket it says something about.
@@ -37,11 +36,6 @@ pub(super) fn observe(
             pace.observe(bucket, limits);
         }
     }
-}
-
-/// The account's bucket, for calls that count against it.
-pub(super) const fn general() -> Option<Bucket> {
-    Some(ACCOUNT)
 }
 
 /// `Retry-After` in seconds.
@@ -100,6 +94,7 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
+    use crate::zendesk::endpoint::ACCOUNT;
 
     #[derive(Default)]
     struct Notes(Mutex<Vec<(&'static str, RateHeaders)>>);
@@ -122,7 +117,7 @@ mod tests {
             .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
         let notes = Notes::default();
-        observe(&notes, general(), own, true, &headers);
+        observe(&notes, Some(ACCOUNT), own, true, &headers);
         let seen = notes.0.into_inner().unwrap();
         seen.iter().filter(|(_, limits)| limits.throttled).map(|(name, _)| *name).collect()
     }

@@ -19,7 +19,7 @@ use super::raw;
 use crate::error::Error;
 
 /// After this the lists are read again. Large lists live longer: reading must not become the main work.
-const LIFETIME: Duration = Duration::from_secs(15 * 60);
+const LIFETIME: Duration = Duration::from_mins(15);
 /// ... namely this many times as long as reading them took.
 const LIFETIME_PER_READING: u32 = 8;
 

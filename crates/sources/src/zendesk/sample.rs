@@ -59,7 +59,7 @@ impl Zendesk {
         let highest = raw::items(&newest["tickets"]).first().and_then(|ticket| ticket["id"].as_u64());
         let mut all: Vec<u64> = match highest {
             Some(highest) if highest > SMALL => {
-                return Ok(Urn::Large { random, highest, drawn: HashSet::new() });
+                return Ok(Urn::Large { random: Box::new(random), highest, drawn: HashSet::new() });
             }
             Some(highest) => (1..=highest).collect(),
             // Every ticket is archived and the plain listing is empty: the export's first page has to do.
@@ -77,7 +77,7 @@ impl Zendesk {
 /// Ids drawn without putting back.
 enum Urn {
     Small(Vec<u64>),
-    Large { random: ChaCha8Rng, highest: u64, drawn: HashSet<u64> },
+    Large { random: Box<ChaCha8Rng>, highest: u64, drawn: HashSet<u64> },
 }
 
 impl Urn {

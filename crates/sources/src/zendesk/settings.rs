@@ -44,7 +44,7 @@ impl Settings {
             // The largest attachment the service takes is 50 MB; above 64 MiB it is not an attachment of its own.
             attachment_limit: 64 * 1024 * 1024,
             // Export pages of accounts with hundreds of fields take half a minute.
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             conversation_tries: 3,
         }
     }
