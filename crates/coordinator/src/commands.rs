@@ -1,0 +1,155 @@
+//! What an operator can do to a migration. Each command changes one fact; services and reconcilers follow it.
+
+use ledger::Ledger;
+use model::RunNo;
+use model::facts::{self, Current, StoredPlan};
+use model::plan::Plan;
+use model::run::{Run, RunMode, RunStatus};
+
+use crate::error::{During, Error};
+
+/// The commands of one migration.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    pub(crate) ledger: Ledger,
+}
+
+impl Commands {
+    /// Over the migration's ledger.
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger }
+    }
+
+    /// Starts a run of a resolved plan. An unfinished run of the same plan and mode is resumed instead.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`] if another run is not over.
+    pub async fn start(&self, plan: &Plan, mode: RunMode, seed: Option<u64>) -> Result<Run, Error> {
+        let hash = plan.hash();
+        loop {
+            let current =
+                self.ledger.document::<Current>(facts::CURRENT).await.during("read the current run")?;
+            if let Some((_, current)) = &current
+                && let Some(run) = self.run(current.run).await?
+                && !run.status.is_over()
+            {
+                if run.plan_hash == hash && run.mode == mode {
+                    self.store_plan(&hash, plan).await?;
+                    return if run.status == RunStatus::Running { Ok(run) } else { self.resume().await };
+                }
+                return Err(Error::Unfinished {
+                    number: run.number.0,
+                    mode: run.mode.name(),
+                    status: run.status.name(),
+                });
+            }
+            self.store_plan(&hash, plan).await?;
+            let number = RunNo(current.as_ref().map_or(0, |(_, current)| current.run.0) + 1);
+            let started_at = self.ledger.now().await.during("read the time")?;
+            let run = Run {
+                number,
+                mode,
+                status: RunStatus::Running,
+                plan_hash: hash.clone(),
+                sample: Vec::new(),
+                seed,
+                opened: Vec::new(),
+                started_at,
+                ended_at: None,
+            };
+            // The run first, then the pointer: a pointer to nothing would stop every service.
+            let name = facts::run(number);
+            let known =
+                self.ledger.document::<Run>(&name).await.during("read the run")?.map(|(version, _)| version);
+            if self.ledger.put_document(&name, known, &run).await.during("store the run")?.is_err() {
+                continue;
+            }
+            let expected = current.map(|(version, _)| version);
+            let pointer = Current { run: number };
+            if self
+                .ledger
+                .put_document(facts::CURRENT, expected, &pointer)
+                .await
+                .during("start the run")?
+                .is_ok()
+            {
+                return Ok(run);
+            }
+        }
+    }
+
+    async fn store_plan(&self, hash: &str, plan: &Plan) -> Result<(), Error> {
+        let name = facts::plan(hash);
+        let stored = StoredPlan { yaml: plan.document() };
+        let found = self.ledger.document::<StoredPlan>(&name).await.during("read the plan")?;
+        // The same hash may come with other limits or another secret's name: the newest counts.
+        if found.as_ref().is_some_and(|(_, known)| *known == stored) {
+            return Ok(());
+        }
+        let expected = found.map(|(version, _)| version);
+        self.ledger.put_document(&name, expected, &stored).await.during("store the plan")?.ok();
+        Ok(())
+    }
+
+    /// A run by number.
+    pub async fn run(&self, number: RunNo) -> Result<Option<Run>, Error> {
+        Ok(self.ledger.document(&facts::run(number)).await.during("read the run")?.map(|(_, run)| run))
+    }
+
+    /// All runs, oldest first.
+    pub async fn runs(&self) -> Result<Vec<Run>, Error> {
+        let found = self.ledger.documents::<Run>(facts::RUNS).await.during("read the runs")?;
+        Ok(found.into_iter().map(|(_, _, run)| run).collect())
+    }
+
+    /// The run that is worked on, or was last.
+    pub async fn current(&self) -> Result<Option<Run>, Error> {
+        let current = self.ledger.document::<Current>(facts::CURRENT).await.during("read the current run")?;
+        match current {
+            Some((_, current)) => self.run(current.run).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The plan of a run, as it was resolved.
+    pub async fn plan_of(&self, run: &Run) -> Result<Option<StoredPlan>, Error> {
+        let found = self.ledger.document(&facts::plan(&run.plan_hash)).await.during("read the plan")?;
+        Ok(found.map(|(_, plan)| plan))
+    }
+
+    /// Services stop taking work and finish what is in hand.
+    pub async fn pause(&self) -> Result<Run, Error> {
+        self.change(|_| RunStatus::Paused).await
+    }
+
+    /// Work goes on, also after a halt.
+    pub async fn resume(&self) -> Result<Run, Error> {
+        self.change(|_| RunStatus::Running).await
+    }
+
+    /// Gives the run up. What was migrated stays; what is in the queues is deleted by a reconciler.
+    pub async fn cancel(&self) -> Result<Run, Error> {
+        self.change(|_| RunStatus::Cancelled).await
+    }
+
+    async fn change(&self, to: impl Fn(&Run) -> RunStatus) -> Result<Run, Error> {
+        loop {
+            let Some(current) = self.current().await? else { return Err(Error::NoRun) };
+            let name = facts::run(current.number);
+            let Some((version, mut run)) = self.ledger.document::<Run>(&name).await.during("read the run")?
+            else {
+                return Err(Error::NoRun);
+            };
+            if run.status.is_over() {
+                return Err(Error::Over { number: run.number.0, status: run.status.name() });
+            }
+            run.status = to(&run);
+            if run.status.is_over() {
+                run.ended_at = Some(self.ledger.now().await.during("read the time")?);
+            }
+            if self.ledger.put_document(&name, Some(version), &run).await.during("change the run")?.is_ok() {
+                return Ok(run);
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Ends a run whose every record is settled, after counting once more.
+
+use model::facts;
+use model::run::{Run, RunStatus};
+
+use super::World;
+use crate::crash_points;
+use crate::error::{During, Error};
+use crate::service::Coordinator;
+
+impl Coordinator {
+    /// Finishes the run if nothing is left to do.
+    pub(crate) async fn finish(&mut self, world: &World) -> Result<(), Error> {
+        let read = world.phases.iter().all(|phase| phase.opened && phase.shards_done >= phase.shards);
+        if !read || world.counts.outstanding() > 0 || !self.sample_registered(world).await? {
+            return Ok(());
+        }
+        // Facts and counts were read one after the other: look at the counts again now that all is read.
+        let counts = self.ledger.counts(world.run.number).await.during("read the counts")?;
+        if counts.outstanding() > 0 {
+            return Ok(());
+        }
+        let now = self.ledger.now().await.during("read the time")?;
+        let recount = self.ledger.recount(world.run.number).await.during("recount")?;
+        self.memory.last_recount = Some(now);
+        if recount.exact {
+            self.metrics.drift.set(i64::try_from(recount.drift.len()).unwrap_or(i64::MAX));
+            for drift in &recount.drift {
+                tracing::error!(
+                    kind = drift.kind.name(),
+                    tally = drift.tally.name(),
+                    counted = drift.counted,
+                    found = drift.found,
+                    "a counter does not agree with the rows"
+                );
+            }
+        }
+        let table = facts::table(world.run.number);
+        let known = self
+            .ledger
+            .document::<model::run::RunCounts>(&table)
+            .await
+            .during("read the table")?
+            .map(|(version, _)| version);
+        self.ledger.put_document(&table, known, &counts).await.during("store the table")?.ok();
+        self.context.crash.reached(crash_points::FINISHING).await?;
+        let name = facts::run(world.run.number);
+        while let Some((version, mut run)) =
+            self.ledger.document::<Run>(&name).await.during("read the run")?
+        {
+            if run.status != RunStatus::Running {
+                break;
+            }
+            run.status = RunStatus::Finished;
+            run.ended_at = Some(now);
+            if self.ledger.put_document(&name, Some(version), &run).await.during("finish the run")?.is_ok() {
+                tracing::info!(run = run.number.0, "the run is finished");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A demo has no shards: its cases are named in the run, and each must have been registered.
+    async fn sample_registered(&self, world: &World) -> Result<bool, Error> {
+        let keys: Vec<_> =
+            world.run.sample.iter().map(|id| model::RecordKey::new(model::Kind::Case, id.as_str())).collect();
+        let rows = self.ledger.rows(&keys).await.during("look for the sample")?;
+        Ok(rows.iter().all(|row| row.is_some_and(|row| row.run == world.run.number)))
+    }
+}

@@ -1,0 +1,105 @@
+//! One turn: every reconciler looks at the whole state once.
+
+mod finish;
+mod lost;
+mod phases;
+mod shards;
+mod tasks;
+
+use model::plan::Plan;
+use model::row::Tally;
+use model::run::{Run, RunCounts, RunStatus};
+use queue::{QueueName, Stage};
+
+use crate::error::{During, Error};
+use crate::service::Coordinator;
+use crate::status::{PhaseStatus, phases};
+
+/// What a turn looks at.
+pub(crate) struct World {
+    pub(crate) run: Run,
+    pub(crate) counts: RunCounts,
+    pub(crate) phases: Vec<PhaseStatus>,
+}
+
+impl Coordinator {
+    /// One turn.
+    pub(crate) async fn turn(&mut self) -> Result<(), Error> {
+        let Some(run) = self.commands.current().await? else { return Ok(()) };
+        let migration = self.settings.migration.as_str().to_owned();
+        if run.status == RunStatus::Cancelled {
+            if self.memory.cleaned != Some(run.number) {
+                self.broker.delete(&migration).await.during("delete the queues of a cancelled run")?;
+                self.memory.cleaned = Some(run.number);
+            }
+            return Ok(());
+        }
+        if !self.memory.first_turn_done {
+            self.broker.declare(&migration).await.during("declare the queues")?;
+        }
+        let world = self.look(run).await?;
+        self.show(&world).await;
+        if world.run.status != RunStatus::Running {
+            return Ok(());
+        }
+        let first = !self.memory.first_turn_done;
+        let lost = self.recover(&world, first).await;
+        self.counted("lost", &lost);
+        let shards = self.chain(&world, first).await;
+        self.counted("shards", &shards);
+        let phases = self.open_phases(&world).await;
+        self.counted("phases", &phases);
+        let finish = self.finish(&world).await;
+        self.counted("finish", &finish);
+        lost.and(shards).and(phases).and(finish)?;
+        self.memory.first_turn_done = true;
+        Ok(())
+    }
+
+    async fn look(&self, run: Run) -> Result<World, Error> {
+        let kinds = match self.commands.plan_of(&run).await? {
+            Some(stored) => Plan::parse(&stored.yaml)
+                .map_or_else(|_| model::Kind::ALL.to_vec(), |plan| plan.selection.kinds),
+            None => model::Kind::ALL.to_vec(),
+        };
+        let mut kinds = kinds;
+        kinds.sort_unstable();
+        kinds.dedup();
+        let counts = self.commands.counts_of(&run).await?;
+        let phases = phases(&self.ledger, &run, &kinds).await?;
+        Ok(World { run, counts, phases })
+    }
+
+    async fn show(&self, world: &World) {
+        for (kind, counts) in &world.counts.kinds {
+            let shown = [
+                ("available", counts.available),
+                (Tally::Migrated.name(), counts.migrated),
+                (Tally::Failed.name(), counts.failed),
+                (Tally::Skipped.name(), counts.skipped),
+                (Tally::Pending.name(), counts.pending),
+                (Tally::Filtered.name(), counts.filtered),
+                (Tally::InDoubt.name(), counts.in_doubt),
+                (Tally::Waiting.name(), counts.waiting),
+                (Tally::Updating.name(), counts.updating),
+                (Tally::WrittenNow.name(), counts.written_now),
+            ];
+            for (tally, amount) in shown {
+                let amount = i64::try_from(amount).unwrap_or(i64::MAX);
+                self.metrics.records.with_label_values(&[kind.name(), tally]).set(amount);
+            }
+        }
+        for stage in Stage::ALL {
+            let queue = QueueName::new(self.settings.migration.as_str(), stage);
+            if let Ok(depth) = self.broker.depth(&queue).await {
+                let ready = i64::try_from(depth.ready).unwrap_or(i64::MAX);
+                self.metrics.queued.with_label_values(&[stage.name()]).set(ready);
+            }
+        }
+    }
+
+    fn counted(&self, reconciler: &str, result: &Result<(), Error>) {
+        let result = if result.is_ok() { "done" } else { "ended_early" };
+        self.metrics.turns.with_label_values(&[reconciler, result]).inc();
+    }
+}
