@@ -148,7 +148,7 @@ impl Company {
     /// The SHA-256 of a file in hexadecimal.
     pub fn attachment_sha256(&self, id: AttachmentId) -> Option<String> {
         let bytes = self.attachment_bytes(id)?;
-        Some(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
     }
 
     fn bytes_of(&self, file: &Attachment) -> Vec<u8> {

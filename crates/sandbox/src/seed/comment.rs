@@ -249,7 +249,7 @@ impl Company {
             );
             blocks.push(Block::Quote(quoted));
         }
-        if place + 1 == ticket.comment_count && self.trap(Trap::HugeBody, ticket.index) {
+        if place == 0 && self.trap(Trap::HugeBody, ticket.index) {
             fill(&mut blocks, language, draw);
         }
         blocks
@@ -266,15 +266,14 @@ fn sentences(language: Language, section: Section, draw: &mut Draw) -> String {
 
 /// Adds quotes until the HTML is nearly as long as the service allows: a mail thread quoted again and again.
 fn fill(blocks: &mut Vec<Block>, language: Language, draw: &mut Draw) {
-    const TAGS: usize = 60;
-    let mut length = content::html(blocks, false).len();
+    let right_to_left = language.is_right_to_left();
+    let mut length = content::html(blocks, right_to_left).len();
     loop {
-        let text = sentences(language, Section::Customer, draw);
-        let grown = length + text.len() * 6 / 5 + TAGS;
-        if grown >= BODY_LIMIT {
+        let quote = Block::Quote(sentences(language, Section::Customer, draw));
+        length += content::block_html(&quote, right_to_left).len();
+        if length >= BODY_LIMIT {
             return;
         }
-        length = grown;
-        blocks.push(Block::Quote(text));
+        blocks.push(quote);
     }
 }

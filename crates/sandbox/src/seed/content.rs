@@ -3,8 +3,6 @@
 //! Constraint: both forms come from the same blocks, so that a migration that takes one of them can be compared
 //! with either.
 
-use std::fmt::Write as _;
-
 use super::ids::AttachmentId;
 
 /// A part of a body.
@@ -30,44 +28,43 @@ fn lines(text: &str) -> String {
     escape(text).replace('\n', "<br>")
 }
 
+const fn direction(right_to_left: bool) -> &'static str {
+    if right_to_left { "rtl" } else { "auto" }
+}
+
 /// The blocks as the service's HTML.
 pub(crate) fn html(blocks: &[Block], right_to_left: bool) -> String {
-    let direction = if right_to_left { "rtl" } else { "auto" };
-    let mut out = format!("<div class=\"zd-comment\" dir=\"{direction}\">");
+    let mut out = format!("<div class=\"zd-comment\" dir=\"{}\">", direction(right_to_left));
     for block in blocks {
-        // Writing to a string cannot fail.
-        let _ = match block {
-            Block::Paragraph(text) => write!(out, "<p dir=\"{direction}\">{}</p>", lines(text)),
-            Block::Quote(text) => {
-                write!(out, "<blockquote type=\"cite\"><p>{}</p></blockquote>", lines(text))
-            }
-            Block::Code(text) => write!(out, "<pre><code>{}</code></pre>", escape(text)),
-            Block::Signature(text) => write!(out, "<p>--<br><em>{}</em></p>", lines(text)),
-            Block::Image(id, name) => {
-                write!(
-                    out,
-                    "<p><img src=\"attachment:{id}\" alt=\"{}\" style=\"max-width:100%\"></p>",
-                    escape(name)
-                )
-            }
-            Block::Foreign(source) => write!(out, "<img src=\"{source}\">"),
-            Block::List(items) => {
-                let items: String =
-                    items.iter().fold(String::new(), |all, item| all + "<li>" + &lines(item) + "</li>");
-                write!(out, "<ul>{items}</ul>")
-            }
-            Block::Table(rows) => {
-                let rows = rows.iter().fold(String::new(), |all, row| {
-                    let cells =
-                        row.iter().fold(String::new(), |r, cell| r + "<td>" + &escape(cell) + "</td>");
-                    all + "<tr>" + &cells + "</tr>"
-                });
-                write!(out, "<table border=\"1\"><tbody>{rows}</tbody></table>")
-            }
-        };
+        out.push_str(&block_html(block, right_to_left));
     }
     out.push_str("</div>");
     out
+}
+
+/// One block as HTML.
+pub(crate) fn block_html(block: &Block, right_to_left: bool) -> String {
+    match block {
+        Block::Paragraph(text) => format!("<p dir=\"{}\">{}</p>", direction(right_to_left), lines(text)),
+        Block::Quote(text) => format!("<blockquote type=\"cite\"><p>{}</p></blockquote>", lines(text)),
+        Block::Code(text) => format!("<pre><code>{}</code></pre>", escape(text)),
+        Block::Signature(text) => format!("<p>--<br><em>{}</em></p>", lines(text)),
+        Block::Image(id, name) => {
+            format!("<p><img src=\"attachment:{id}\" alt=\"{}\" style=\"max-width:100%\"></p>", escape(name))
+        }
+        Block::Foreign(source) => format!("<img src=\"{source}\">"),
+        Block::List(items) => {
+            let items = items.iter().fold(String::new(), |all, item| all + "<li>" + &lines(item) + "</li>");
+            format!("<ul>{items}</ul>")
+        }
+        Block::Table(rows) => {
+            let rows = rows.iter().fold(String::new(), |all, row| {
+                let cells = row.iter().fold(String::new(), |r, cell| r + "<td>" + &escape(cell) + "</td>");
+                all + "<tr>" + &cells + "</tr>"
+            });
+            format!("<table border=\"1\"><tbody>{rows}</tbody></table>")
+        }
+    }
 }
 
 /// The blocks as plain text.

@@ -6,14 +6,13 @@
 use std::collections::HashMap;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::account::{Account, lock};
-use super::answer;
+use super::answer::{self, Answer, Refused};
 use super::config::Config;
 use crate::seed::fingerprint;
 
@@ -43,35 +42,6 @@ const SCOPES: [&str; 8] = [
     "impersonate",
 ];
 
-/// Why a call is not let in.
-pub(super) enum Refusal {
-    /// No or wrong credentials.
-    Anonymous,
-    /// The bearer token is unknown or has expired.
-    StaleToken,
-    /// The token's scope does not cover anything.
-    Scope,
-}
-
-impl Refusal {
-    pub(super) fn answer(&self) -> Response {
-        match self {
-            Self::Anonymous => {
-                answer::json(StatusCode::UNAUTHORIZED, &json!({"error": "Couldn't authenticate you"}))
-            }
-            Self::StaleToken => answer::json(
-                StatusCode::UNAUTHORIZED,
-                &json!({"error": "invalid_token", "error_description":
-                    "The access token provided is expired, revoked, malformed or invalid for other reasons."}),
-            ),
-            Self::Scope => answer::json(
-                StatusCode::FORBIDDEN,
-                &json!({"error": "Forbidden", "description": "Missing the following required scopes: read"}),
-            ),
-        }
-    }
-}
-
 impl Tokens {
     pub(super) fn new(config: &Config) -> Self {
         let first = config.auth.oauth.as_ref().map(|client| (client.refresh_token.clone(), None));
@@ -95,7 +65,7 @@ impl Tokens {
 
 impl Account {
     /// Checks the credentials of a call.
-    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let value =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if let Some(token) = value.strip_prefix("Bearer ") {
@@ -104,25 +74,25 @@ impl Account {
                 .access
                 .get(token)
                 .filter(|a| a.expires_ms > self.now_ms())
-                .ok_or(Refusal::StaleToken)?;
+                .ok_or(Refused::StaleToken)?;
             let known = access.scope.split_whitespace().all(|scope| SCOPES.contains(&scope));
-            return if known { Ok(()) } else { Err(Refusal::Scope) };
+            return if known { Ok(()) } else { Err(Refused::Scope) };
         }
         let basic = value.strip_prefix("Basic ").and_then(|encoded| STANDARD.decode(encoded).ok());
         let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
         let auth = &self.0.config.auth;
         let right =
             auth.api_token.as_ref().is_some_and(|token| basic == format!("{}/token:{token}", auth.email));
-        if right { Ok(()) } else { Err(Refusal::Anonymous) }
+        if right { Ok(()) } else { Err(Refused::Anonymous) }
     }
 
     /// `POST /oauth/tokens`.
-    pub(super) fn grant(&self, request: &GrantRequest) -> Response {
+    pub(super) fn grant(&self, request: &GrantRequest) -> Answer {
         let client = self.0.config.auth.oauth.as_ref();
         let Some(client) =
             client.filter(|c| c.client_id == request.client_id && c.client_secret == request.client_secret)
         else {
-            return refuse(401, "invalid_client", "Client authentication failed.");
+            return Err(refuse(401, "invalid_client", "Client authentication failed."));
         };
         let mut tokens = lock(&self.0.tokens);
         let refreshable = match request.grant_type.as_str() {
@@ -130,14 +100,14 @@ impl Account {
             "refresh_token" => {
                 let Some(previous) = tokens.refresh.remove(&request.refresh_token) else {
                     let status = self.switches().stale_refresh_status;
-                    return refuse(status, "invalid_grant", "Token has been expired or revoked.");
+                    return Err(refuse(status, "invalid_grant", "Token has been expired or revoked."));
                 };
                 if let Some(previous) = previous {
                     tokens.access.remove(&previous);
                 }
                 true
             }
-            _ => return refuse(400, "unsupported_grant_type", "The grant type is not supported."),
+            _ => return Err(refuse(400, "unsupported_grant_type", "The grant type is not supported.")),
         };
         let scope = request.scope.clone().unwrap_or_else(|| "read".to_owned());
         let access = tokens.issue("access");
@@ -151,7 +121,7 @@ impl Account {
             body["refresh_token"] = json!(refresh);
             body["refresh_token_expires_in"] = json!(7_776_000);
         }
-        answer::json(StatusCode::OK, &body)
+        answer::ok(&body)
     }
 }
 
@@ -168,8 +138,12 @@ pub(super) struct GrantRequest {
     scope: Option<String>,
 }
 
-/// An OAuth error.
-pub(super) fn refuse(status: u16, error: &str, description: &str) -> Response {
+fn refuse(status: u16, code: &'static str, description: &'static str) -> Refused {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    answer::json(status, &json!({"error": error, "error_description": description}))
+    Refused::Grant { status, code, description }
+}
+
+/// The request for a token cannot be read.
+pub(super) fn unreadable() -> Refused {
+    refuse(400, "invalid_request", "The request is missing a required parameter.")
 }

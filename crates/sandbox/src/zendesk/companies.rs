@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Call;
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Refused};
 use super::config::Feature;
 use super::paging::{self, Listing};
 use super::render::{brand_json, field_json, form_json, group_json, organization_json, status_json};
@@ -34,7 +34,7 @@ fn existing(call: &Call, id: u64) -> Option<Organization> {
 
 /// `GET /organizations/{id}`.
 pub(super) fn organization(call: &Call, id: &str) -> Answer {
-    let organization = id.parse().ok().and_then(|id| existing(call, id)).ok_or_else(answer::not_found)?;
+    let organization = id.parse().ok().and_then(|id| existing(call, id)).ok_or(Refused::NotFound)?;
     answer::ok(&json!({"organization": organization_json(&organization, &call.bases)}))
 }
 
@@ -62,7 +62,7 @@ pub(super) fn groups(call: &Call) -> Answer {
 /// `GET /groups/{id}`.
 pub(super) fn group(call: &Call, id: &str) -> Answer {
     let group = id.parse().ok().and_then(|id| call.account.company().group(GroupId(id)));
-    let group = group.filter(|group| !group.deleted).ok_or_else(answer::not_found)?;
+    let group = group.filter(|group| !group.deleted).ok_or(Refused::NotFound)?;
     answer::ok(&json!({"group": group_json(&group, &call.bases)}))
 }
 
@@ -73,9 +73,9 @@ pub(super) fn fields(call: &Call, owner: Owner, key: &'static str) -> Answer {
 
 /// `GET /ticket_fields/{id}` and the like.
 pub(super) fn field(call: &Call, owner: Owner, key: &'static str, single: &str, id: &str) -> Answer {
-    let wanted: u64 = id.parse().map_err(|_| answer::not_found())?;
+    let wanted: u64 = id.parse().map_err(|_| Refused::NotFound)?;
     let found = field_values(call, owner, key).into_iter().find(|field| field["id"] == wanted);
-    answer::ok(&json!({ single: found.ok_or_else(answer::not_found)? }))
+    answer::ok(&json!({ single: found.ok_or(Refused::NotFound)? }))
 }
 
 fn field_values(call: &Call, owner: Owner, key: &str) -> Vec<Value> {
@@ -85,11 +85,11 @@ fn field_values(call: &Call, owner: Owner, key: &str) -> Vec<Value> {
     shown.map(|(position, field)| field_json(field, position, key, &call.bases)).collect()
 }
 
-fn allowed(feature: Feature) -> Result<(), axum::response::Response> {
+fn allowed(feature: Feature) -> Result<(), Refused> {
     match feature {
         Feature::Present => Ok(()),
-        Feature::Forbidden => Err(answer::forbidden_page()),
-        Feature::Missing => Err(answer::no_endpoint()),
+        Feature::Forbidden => Err(Refused::Forbidden),
+        Feature::Missing => Err(Refused::NoEndpoint),
     }
 }
 

@@ -15,14 +15,14 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::account::{Account, Changed};
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Refused};
 use super::config::Switches;
 use crate::seed::{
     Attachment, AttachmentState, Author, Comment, CommentKind, Role, Status, Ticket, TicketId, User, UserId,
@@ -55,7 +55,7 @@ pub(super) fn router() -> axum::Router<Account> {
 }
 
 fn done(answer: Answer) -> Response {
-    answer.unwrap_or_else(|refusal| refusal)
+    answer.into_response()
 }
 
 async fn writes(State(account): State<Account>) -> Json<Value> {
@@ -98,7 +98,7 @@ struct Purge {
 
 async fn delete(State(account): State<Account>, Path(id): Path<u64>, Query(purge): Query<Purge>) -> Response {
     let found = account.delete_ticket(TicketId(id), purge.purge);
-    if found { answer::json(StatusCode::OK, &json!({})) } else { answer::not_found() }
+    if found { answer::json(StatusCode::OK, &json!({})) } else { Refused::NotFound.into_response() }
 }
 
 async fn comment(
@@ -131,8 +131,8 @@ fn add_user(account: &Account, fields: Map<String, Value>) -> Answer {
     answer::ok(&json!({"user": account.add_user(fields)?}))
 }
 
-fn invalid(error: &serde_json::Error) -> Response {
-    answer::bad_request("InvalidValue", &error.to_string())
+fn invalid(error: &serde_json::Error) -> Refused {
+    answer::invalid("InvalidValue", error.to_string())
 }
 
 /// A comment to add.
@@ -168,7 +168,7 @@ pub struct NewFile {
 fn merged<T: serde::Serialize + DeserializeOwned>(
     record: &T,
     fields: Map<String, Value>,
-) -> Result<T, Response> {
+) -> Result<T, Refused> {
     let mut value = serde_json::to_value(record).map_err(|error| invalid(&error))?;
     for (key, field) in fields {
         value[key] = field;
@@ -202,8 +202,8 @@ impl Account {
 
     /// Changes fields of a ticket, named as in the service's JSON. Without fields only the export time moves, as when
     /// the system touches a ticket.
-    pub fn change_ticket(&self, id: TicketId, fields: Map<String, Value>) -> Result<Ticket, Response> {
-        let (index, changed) = self.changed(id).ok_or_else(answer::not_found)?;
+    pub fn change_ticket(&self, id: TicketId, fields: Map<String, Value>) -> Result<Ticket, Refused> {
+        let (index, changed) = self.changed(id).ok_or(Refused::NotFound)?;
         let by_person = !fields.is_empty();
         let old = changed.ticket;
         let ticket = Ticket {
@@ -232,8 +232,8 @@ impl Account {
     }
 
     /// Adds a comment to a ticket.
-    pub fn add_comment(&self, id: TicketId, new: &NewComment) -> Result<Comment, Response> {
-        let (index, mut changed) = self.changed(id).ok_or_else(answer::not_found)?;
+    pub fn add_comment(&self, id: TicketId, new: &NewComment) -> Result<Comment, Refused> {
+        let (index, mut changed) = self.changed(id).ok_or(Refused::NotFound)?;
         let comment = self.build_comment(&changed, new);
         changed.comments.push(comment.clone());
         changed.ticket.archived = false;
@@ -278,7 +278,7 @@ impl Account {
     }
 
     /// Adds a ticket with its first comment. Fields that are not given look like those of an ordinary new ticket.
-    pub fn add_ticket(&self, fields: Map<String, Value>, comment: &NewComment) -> Result<Ticket, Response> {
+    pub fn add_ticket(&self, fields: Map<String, Value>, comment: &NewComment) -> Result<Ticket, Refused> {
         let company = self.company();
         let index = self.ticket_total();
         let now = crate::seed::at(self.now());
@@ -300,8 +300,8 @@ impl Account {
     }
 
     /// Changes fields of a user, named as in the service's JSON.
-    pub fn change_user(&self, id: UserId, fields: Map<String, Value>) -> Result<User, Response> {
-        let old = self.user(id).ok_or_else(answer::not_found)?;
+    pub fn change_user(&self, id: UserId, fields: Map<String, Value>) -> Result<User, Refused> {
+        let old = self.user(id).ok_or(Refused::NotFound)?;
         let user = User {
             language: old.language,
             permanently_deleted: old.permanently_deleted,
@@ -311,9 +311,9 @@ impl Account {
     }
 
     /// Adds a user.
-    pub fn add_user(&self, fields: Map<String, Value>) -> Result<User, Response> {
+    pub fn add_user(&self, fields: Map<String, Value>) -> Result<User, Refused> {
         let company = self.company();
-        let template = company.user_at(company.size().agents).ok_or_else(answer::not_found)?;
+        let template = company.user_at(company.size().agents).ok_or(Refused::NotFound)?;
         let base = User {
             id: company.user_id(self.user_total()),
             name: "New customer".to_owned(),

@@ -13,9 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::Call;
-use super::answer::{self, Answer};
-use super::layer::{From, Layer};
-use super::render::{group_json, organization_json};
+use super::answer::{self, Answer, Refused};
+use super::layer::{From, Layer, Row};
+use super::render::{group_json, organization_json, user_json};
 use crate::seed::{GroupId, OrganizationId, Status, Ticket, TicketId, User, UserId, fingerprint};
 
 /// Rows of a page at most, and without a wish.
@@ -24,54 +24,51 @@ const PAGE: usize = 1000;
 /// Where a page begins.
 struct Start {
     from: From,
-    /// The row before, if there is one: export time and index.
-    before: Option<(i64, u64)>,
+    /// The row before, if there is one.
+    before: Option<Row>,
 }
 
-/// The rows of a page: export time and index.
+/// The rows of a page.
 struct Rows {
-    rows: Vec<(i64, u64)>,
+    rows: Vec<Row>,
     end: bool,
 }
 
 impl Call<'_> {
-    fn start_time(&self) -> Result<i64, axum::response::Response> {
+    fn start_time(&self) -> Result<i64, Refused> {
         let start: i64 = self
             .query
             .number("start_time")?
-            .ok_or_else(|| answer::bad_request("InvalidValue", "start_time is required"))?;
+            .ok_or_else(|| answer::invalid("InvalidValue", "start_time is required"))?;
         if start > self.account.export_until() {
             let text = "Too recent start_time. Use a start_time older than 60 seconds";
-            return Err(answer::bad_request("StartTimeTooRecent", text));
+            return Err(answer::invalid("StartTimeTooRecent", text));
         }
         Ok(start)
     }
 
-    fn limit(&self) -> Result<usize, axum::response::Response> {
+    fn limit(&self) -> Result<usize, Refused> {
         Ok(self.query.number::<usize>("per_page")?.unwrap_or(PAGE).clamp(1, PAGE))
     }
 
-    fn start<T>(
-        &self,
-        layer: &Layer<T>,
-        index_of: impl Fn(u64) -> Option<u64>,
-    ) -> Result<Start, axum::response::Response> {
+    fn start<T>(&self, layer: &Layer<T>, index_of: impl Fn(u64) -> Option<u64>) -> Result<Start, Refused> {
         let Some(cursor) = self.query.get("cursor") else {
             return Ok(Start { from: layer.since(self.start_time()?), before: None });
         };
-        let invalid = || answer::bad_request("InvalidCursor", "The cursor is invalid");
-        let (stamp, id) = decode(cursor).ok_or_else(invalid)?;
+        let invalid = || answer::invalid("InvalidCursor", "The cursor is invalid");
+        let (stamp, number, id) = decode(cursor).ok_or_else(invalid)?;
         let index = index_of(id).ok_or_else(invalid)?;
-        Ok(Start { from: layer.after(stamp, index), before: Some((stamp, index)) })
+        let before = Row { stamp, number, index };
+        Ok(Start { from: layer.after(before), before: Some(before) })
     }
 
-    fn rows<T>(&self, layer: &Layer<T>, start: &Start) -> Result<Rows, axum::response::Response> {
+    fn rows<T>(&self, layer: &Layer<T>, start: &Start) -> Result<Rows, Refused> {
         let limit = self.limit()?;
         let every = self.account.switches().repeat_every;
         // The row that ended the page before comes again on some pages: the export promises no better.
-        let repeated = start.before.filter(|&(stamp, index)| {
-            let chance = fingerprint(self.account.company().seed(), index).checked_rem(every) == Some(0);
-            chance && limit > 1 && layer.stands(stamp, index)
+        let repeated = start.before.filter(|&row| {
+            let chance = fingerprint(self.account.company().seed(), row.index).checked_rem(every) == Some(0);
+            chance && limit > 1 && layer.stands(row)
         });
         let (mut rows, end) =
             layer.export(start.from, limit - usize::from(repeated.is_some()), self.account.export_until());
@@ -84,7 +81,7 @@ impl Call<'_> {
     fn cursor_fields(&self, rows: &Rows, path: &str, id_of: impl Fn(u64) -> u64) -> Map<String, Value> {
         let given = self.query.get("cursor").map(ToOwned::to_owned);
         let after = match rows.rows.last() {
-            Some(&(stamp, index)) => Some(encode(stamp, id_of(index))),
+            Some(row) => Some(encode(row, id_of(row.index))),
             None if self.account.switches().null_cursor_when_idle => None,
             None => given,
         };
@@ -102,15 +99,16 @@ impl Call<'_> {
     }
 }
 
-/// The form that clients have seen: base64 of `time.0||id|`.
-fn encode(stamp: i64, id: u64) -> String {
-    STANDARD.encode(format!("{stamp}.0||{id}|"))
+/// The form that clients have seen: base64 of `time.0||id|`. Behind the point stands the number of the change.
+fn encode(row: &Row, id: u64) -> String {
+    STANDARD.encode(format!("{}.{}||{id}|", row.stamp, row.number))
 }
 
-fn decode(cursor: &str) -> Option<(i64, u64)> {
+fn decode(cursor: &str) -> Option<(i64, u64, u64)> {
     let text = String::from_utf8(STANDARD.decode(cursor).ok()?).ok()?;
-    let (stamp, id) = text.strip_suffix('|')?.split_once(".0||")?;
-    Some((stamp.parse().ok()?, id.parse().ok()?))
+    let (time, id) = text.strip_suffix('|')?.split_once("||")?;
+    let (stamp, number) = time.split_once('.')?;
+    Some((stamp.parse().ok()?, number.parse().ok()?, id.parse().ok()?))
 }
 
 /// `GET /incremental/tickets/cursor`.
@@ -123,8 +121,7 @@ pub(super) fn tickets(call: &Call) -> Answer {
         let start = call.start(&data.tickets, |id| company.ticket_index(TicketId(id)))?;
         call.rows(&data.tickets, &start)?
     };
-    let mut tickets: Vec<Ticket> =
-        page.rows.iter().filter_map(|&(_, index)| account.ticket_at(index)).collect();
+    let mut tickets: Vec<Ticket> = page.rows.iter().filter_map(|row| account.ticket_at(row.index)).collect();
     if call.query.is_true("exclude_deleted") {
         tickets.retain(|ticket| ticket.status != Status::Deleted);
     }
@@ -161,7 +158,7 @@ fn side_load(call: &Call, tickets: &[Ticket], body: &mut Map<String, Value>) {
             })
             .collect();
         let users = ids.into_iter().filter_map(|id| account.user(id));
-        body.insert("users".to_owned(), users.map(|user| account.user_json(&user, &call.bases)).collect());
+        body.insert("users".to_owned(), users.map(|user| user_json(&user, &call.bases)).collect());
     }
     if call.query.includes("groups") {
         let ids: BTreeSet<GroupId> = tickets.iter().filter_map(|t| t.group_id).collect();
@@ -186,21 +183,21 @@ pub(super) fn users(call: &Call) -> Answer {
         let start = call.start(&data.users, |id| company.user_place(UserId(id)))?;
         call.rows(&data.users, &start)?
     };
-    let users: Vec<User> = page.rows.iter().filter_map(|&(_, ordinal)| account.user_at(ordinal)).collect();
+    let users: Vec<User> = page.rows.iter().filter_map(|row| account.user_at(row.index)).collect();
     let mut body =
         call.cursor_fields(&page, "incremental/users/cursor.json", |ordinal| company.user_id(ordinal).0);
     if call.query.includes("identities") && account.switches().identities_side_load {
         let identities = users.iter().flat_map(|user| account.identities_json(user, &call.bases));
         body.insert("identities".to_owned(), identities.collect());
     }
-    body.insert("users".to_owned(), users.iter().map(|user| account.user_json(user, &call.bases)).collect());
+    body.insert("users".to_owned(), users.iter().map(|user| user_json(user, &call.bases)).collect());
     answer::ok(&body)
 }
 
 /// The end of a time-based page: the next one starts in its last second, so pages overlap by design.
 fn time_based(
     key: &str,
-    items: Vec<Value>,
+    items: &[Value],
     end_time: Option<i64>,
     end: bool,
     call: &Call,
@@ -218,18 +215,23 @@ pub(super) fn organizations(call: &Call) -> Answer {
     let company = call.account.company();
     let timeline = company.organization_timeline();
     let limit = u64::try_from(call.limit()?).unwrap_or(0);
-    let first = timeline.first_since(call.start_time()?);
+    let start = call.start_time()?;
+    let first = timeline.first_since(start);
     let mut last = (first + limit).min(timeline.len());
-    // A second is never cut in two, else the next page would begin in it again and go round for ever.
-    while last > first && last < timeline.len() && timeline.generated(last) == timeline.generated(last - 1) {
+    // A second is never cut in two, and a page leaves the second that it began with: else the next page would begin
+    // there again and go round for ever.
+    while last > first
+        && last < timeline.len()
+        && (timeline.generated(last) == timeline.generated(last - 1) || timeline.generated(last - 1) <= start)
+    {
         last += 1;
     }
     let found = (first..last).filter_map(|ordinal| company.organization_at(ordinal));
-    let items = found.map(|organization| organization_json(&organization, &call.bases)).collect();
+    let items: Vec<Value> = found.map(|organization| organization_json(&organization, &call.bases)).collect();
     let end_time = (last > first).then(|| timeline.generated(last - 1));
     time_based(
         "organizations",
-        items,
+        &items,
         end_time,
         last == timeline.len(),
         call,
@@ -249,29 +251,31 @@ pub(super) fn ticket_events(call: &Call) -> Answer {
     let mut end_time = None;
     loop {
         let (rows, _) = account.read().tickets.export(from, 1, account.export_until());
-        let Some(&(stamp, index)) = rows.first() else {
+        let Some(&row) = rows.first() else {
             return time_based(
                 "ticket_events",
-                items,
+                &items,
                 end_time,
                 true,
                 call,
                 "incremental/ticket_events.json",
             );
         };
-        if items.len() >= limit && end_time != Some(stamp) {
+        // As above: never within a second, never in the page's first one.
+        if items.len() >= limit && end_time != Some(row.stamp) && end_time > Some(start) {
             return time_based(
                 "ticket_events",
-                items,
+                &items,
                 end_time,
                 false,
                 call,
                 "incremental/ticket_events.json",
             );
         }
-        from = account.read().tickets.after(stamp, index);
-        end_time = Some(stamp);
-        let Some(ticket) = account.ticket_at(index).filter(|ticket| ticket.status != Status::Deleted) else {
+        from = account.read().tickets.after(row);
+        end_time = Some(row.stamp);
+        let Some(ticket) = account.ticket_at(row.index).filter(|ticket| ticket.status != Status::Deleted)
+        else {
             continue;
         };
         for place in 0..account.comment_count(&ticket) {
@@ -280,7 +284,7 @@ pub(super) fn ticket_events(call: &Call) -> Answer {
             child["event_type"] = json!("Comment");
             child["via_reference_id"] = Value::Null;
             let status = json!({"id": comment.id.0 + 1, "event_type": "Change", "via": "Web form", "status": ticket.status});
-            items.push(json!({"id": comment.id.0 + 1, "ticket_id": ticket.id, "timestamp": stamp,
+            items.push(json!({"id": comment.id.0 + 1, "ticket_id": ticket.id, "timestamp": row.stamp,
                 "created_at": comment.created_at, "updater_id": comment.author_id, "via": "Web form", "event_type": "Audit",
                 "child_events": if with_comments { vec![status, child] } else { vec![status] }}));
         }

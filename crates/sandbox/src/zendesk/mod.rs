@@ -25,7 +25,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query as QueryString, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 
@@ -35,6 +35,7 @@ pub use control::{NewComment, NewFile};
 
 use account::lock;
 use answer::Answer;
+pub use answer::Refused;
 use limits::Bucket;
 use paging::Query;
 use render::Bases;
@@ -62,10 +63,6 @@ impl Account {
     }
 }
 
-fn either(answer: Answer) -> Response {
-    answer.unwrap_or_else(|refusal| refusal)
-}
-
 async fn grant(State(account): State<Account>, headers: HeaderMap, body: Bytes) -> Response {
     let is_json = headers.get("content-type").is_some_and(|t| t.to_str().is_ok_and(|t| t.contains("json")));
     let request = if is_json {
@@ -76,13 +73,13 @@ async fn grant(State(account): State<Account>, headers: HeaderMap, body: Bytes) 
         uri.and_then(|uri| QueryString::try_from_uri(&uri).ok()).map(|QueryString(request)| request)
     };
     match request {
-        Some(request) => account.grant(&request),
-        None => auth::refuse(400, "invalid_request", "The request is missing a required parameter."),
+        Some(request) => account.grant(&request).into_response(),
+        None => auth::unreadable().into_response(),
     }
 }
 
 async fn redirect(State(account): State<Account>, Path(token): Path<String>, headers: HeaderMap) -> Response {
-    either(attachments::redirect(&account, &token, &headers))
+    attachments::redirect(&account, &token, &headers)
 }
 
 async fn content(
@@ -93,7 +90,7 @@ async fn content(
     headers: HeaderMap,
 ) -> Response {
     let query = Query(query);
-    either(attachments::content(&account, &token, query.get("token"), uri.path(), &headers))
+    attachments::content(&account, &token, query.get("token"), uri.path(), &headers).into_response()
 }
 
 /// One call of the API.
@@ -151,11 +148,12 @@ async fn api(
     };
     if method != Method::GET && method != Method::HEAD {
         account.record_write(Write { method: method.to_string(), path: uri.path().to_owned() });
-        return answer::rejected(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "this account can only be read",
-        );
+        return Refused::Rejected {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            code: "MethodNotAllowed",
+            title: "this account can only be read",
+        }
+        .into_response();
     }
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix(".json").unwrap_or(path).to_owned();
@@ -170,15 +168,15 @@ async fn api(
     if segments != ["users", "me"]
         && let Err(refusal) = admitted
     {
-        return refusal.answer();
+        return refusal.into_response();
     }
     let verdict = lock(&account.0.limiter).call(call.bucket(&segments), account.now_ms());
     let mut response = if verdict.retry_after.is_some() {
-        answer::throttled()
+        Refused::Throttled.into_response()
     } else if segments == ["users", "me"] {
-        either(people::me(&call, admitted))
+        people::me(&call, admitted).into_response()
     } else {
-        either(dispatch(&call, &segments))
+        dispatch(&call, &segments).into_response()
     };
     response.headers_mut().extend(verdict.headers);
     response
@@ -228,6 +226,6 @@ fn dispatch(call: &Call, segments: &[&str]) -> Answer {
         ["custom_statuses"] => companies::statuses(call),
 
         ["attachments", id] => attachments::show(call, id),
-        _ => Err(answer::no_endpoint()),
+        _ => Err(Refused::NoEndpoint),
     }
 }

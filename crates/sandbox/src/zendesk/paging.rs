@@ -4,12 +4,11 @@
 //! that no listing is ever held.
 
 use axum::http::StatusCode;
-use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Refused};
 
 /// The query string of a call.
 pub(super) struct Query(pub(super) Vec<(String, String)>);
@@ -20,8 +19,8 @@ impl Query {
     }
 
     /// A number, if there is one; an error answer if it is something else.
-    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Response> {
-        let invalid = |_| answer::bad_request("InvalidValue", &format!("{name} is not a number"));
+    pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Refused> {
+        let invalid = |_| answer::invalid("InvalidValue", format!("{name} is not a number"));
         self.get(name).map(|value| value.parse().map_err(invalid)).transpose()
     }
 
@@ -35,11 +34,11 @@ impl Query {
     }
 
     /// The ids of a `show_many`.
-    pub(super) fn ids(&self) -> Result<Vec<u64>, Response> {
+    pub(super) fn ids(&self) -> Result<Vec<u64>, Refused> {
         let ids: Vec<u64> =
             self.get("ids").unwrap_or_default().split(',').filter_map(|id| id.trim().parse().ok()).collect();
         if ids.is_empty() || ids.len() > MOST_PER_PAGE {
-            return Err(answer::bad_request("InvalidValue", "ids must hold 1 to 100 ids"));
+            return Err(answer::invalid("InvalidValue", "ids must hold 1 to 100 ids"));
         }
         Ok(ids)
     }
@@ -85,16 +84,18 @@ impl Listing<'_> {
     fn by_cursor(&self, query: &Query, url: &str, more: &str) -> Answer {
         let size = query.number::<usize>("page[size]")?.unwrap_or(MOST_PER_PAGE);
         if size == 0 || size > MOST_PER_PAGE {
-            return Err(answer::rejected(
-                StatusCode::BAD_REQUEST,
-                "InvalidPageSize",
-                "page[size] must be 1 to 100",
-            ));
+            return Err(Refused::Rejected {
+                status: StatusCode::BAD_REQUEST,
+                code: "InvalidPageSize",
+                title: "page[size] must be 1 to 100",
+            });
         }
         let after = match query.get("page[after]").filter(|cursor| !cursor.is_empty()) {
             None => None,
-            Some(cursor) => Some(decode(cursor).ok_or_else(|| {
-                answer::rejected(StatusCode::BAD_REQUEST, "InvalidCursor", "page[after] is not a cursor")
+            Some(cursor) => Some(decode(cursor).ok_or(Refused::Rejected {
+                status: StatusCode::BAD_REQUEST,
+                code: "InvalidCursor",
+                title: "page[after] is not a cursor",
             })?),
         };
         let mut places: Vec<u64> = self.places(after).take(size + 1).collect();
@@ -120,10 +121,7 @@ impl Listing<'_> {
         let page = query.number::<u64>("page")?.unwrap_or(1).max(1);
         let size = query.number::<usize>("per_page")?.unwrap_or(MOST_PER_PAGE).clamp(1, MOST_PER_PAGE);
         if page > DEEPEST_PAGE {
-            return Err(answer::bad_request(
-                "InvalidPaginationDepth",
-                "Pages beyond 100 need cursor pagination",
-            ));
+            return Err(answer::invalid("InvalidPaginationDepth", "Pages beyond 100 need cursor pagination"));
         }
         let skip = usize::try_from(page - 1).unwrap_or(0) * size;
         let places: Vec<u64> = self.places(None).skip(skip).take(size).collect();

@@ -1,34 +1,32 @@
 //! Users, their identities and memberships.
 
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Call;
-use super::answer::{self, Answer};
-use super::auth::Refusal;
+use super::answer::{self, Answer, Refused};
 use super::paging::Listing;
-use super::render::identity_json;
+use super::render::{identity_json, user_json};
 use crate::seed::{Role, User, UserId};
 
 /// `GET /users/me`. Without or with wrong credentials it answers 200 with a user that has no id.
-pub(super) fn me(call: &Call, admitted: Result<(), Refusal>) -> Answer {
+pub(super) fn me(call: &Call, admitted: Result<(), Refused>) -> Answer {
     match admitted {
         Ok(()) => {}
-        Err(Refusal::Anonymous) => {
+        Err(Refused::Anonymous) => {
             return answer::ok(
                 &json!({"user": {"id": null, "url": call.bases.api("users/.json"), "name": "Anonymous user",
                 "email": "invalid@example.com", "created_at": null, "updated_at": null, "time_zone": "UTC", "phone": null,
                 "locale": "en-US", "organization_id": null, "role": "end-user", "verified": false, "photo": null}}),
             );
         }
-        Err(refusal) => return Err(refusal.answer()),
+        Err(refusal) => return Err(refusal),
     }
-    let mut owner = call.account.user_at(0).ok_or_else(answer::not_found)?;
+    let mut owner = call.account.user_at(0).ok_or(Refused::NotFound)?;
     owner.email = Some(call.account.0.config.auth.email.clone());
     if !call.account.switches().caller_is_admin {
         owner.role = Role::Agent;
     }
-    answer::ok(&json!({"user": call.account.user_json(&owner, &call.bases)}))
+    answer::ok(&json!({"user": user_json(&owner, &call.bases)}))
 }
 
 /// `GET /users`, with `role` or `role[]`.
@@ -53,7 +51,7 @@ pub(super) fn list(call: &Call) -> Answer {
         length,
         descending: false,
         visible: &visible,
-        render: &|ordinal| account.user_at(ordinal).map(|user| account.user_json(&user, &call.bases)),
+        render: &|ordinal| account.user_at(ordinal).map(|user| user_json(&user, &call.bases)),
         count: &|| {
             if roles.is_empty() {
                 account.count_users()
@@ -80,23 +78,23 @@ fn existing(call: &Call, id: u64) -> Option<User> {
 
 /// `GET /users/{id}`.
 pub(super) fn show(call: &Call, id: &str) -> Answer {
-    let id = id.parse().map_err(|_| answer::bad_request("InvalidValue", "user id is not a number"))?;
-    let user = existing(call, id).ok_or_else(answer::not_found)?;
-    answer::ok(&json!({"user": call.account.user_json(&user, &call.bases)}))
+    let id = id.parse().map_err(|_| answer::invalid("InvalidValue", "user id is not a number"))?;
+    let user = existing(call, id).ok_or(Refused::NotFound)?;
+    answer::ok(&json!({"user": user_json(&user, &call.bases)}))
 }
 
 /// `GET /users/show_many`.
 pub(super) fn show_many(call: &Call) -> Answer {
     let users = call.query.ids()?.into_iter().filter_map(|id| existing(call, id));
-    let users: Vec<Value> = users.map(|user| call.account.user_json(&user, &call.bases)).collect();
+    let users: Vec<Value> = users.map(|user| user_json(&user, &call.bases)).collect();
     let count = users.len();
     answer::ok(&json!({"users": users, "count": count, "next_page": null, "previous_page": null}))
 }
 
 /// `GET /users/{id}/identities`.
 pub(super) fn identities(call: &Call, id: &str) -> Answer {
-    let id = id.parse().map_err(|_| answer::bad_request("InvalidValue", "user id is not a number"))?;
-    let user = existing(call, id).ok_or_else(answer::not_found)?;
+    let id = id.parse().map_err(|_| answer::invalid("InvalidValue", "user id is not a number"))?;
+    let user = existing(call, id).ok_or(Refused::NotFound)?;
     let identities = call.account.identities_json(&user, &call.bases);
     super::paging::all("identities", &identities, &call.query, &call.url())
 }
@@ -111,7 +109,7 @@ pub(super) fn deleted(call: &Call) -> Answer {
         length,
         descending: false,
         visible: &visible,
-        render: &|ordinal| account.user_at(ordinal).map(|user| account.user_json(&user, &call.bases)),
+        render: &|ordinal| account.user_at(ordinal).map(|user| user_json(&user, &call.bases)),
         count: &|| length.saturating_sub(account.count_users()),
     }
     .page(&call.query, &call.url(), "")
@@ -137,11 +135,8 @@ pub(super) fn organization_memberships(call: &Call, user: Option<&str>) -> Answe
     let range = match user {
         None => 0..size.end_users,
         Some(id) => {
-            let ordinal = id
-                .parse()
-                .ok()
-                .and_then(|id| company.user_ordinal(UserId(id)))
-                .ok_or_else(answer::not_found)?;
+            let ordinal =
+                id.parse().ok().and_then(|id| company.user_ordinal(UserId(id))).ok_or(Refused::NotFound)?;
             ordinal.checked_sub(size.agents).map_or(0..0, |customer| customer..customer + 1)
         }
     };
@@ -162,12 +157,11 @@ pub(super) fn organization_memberships(call: &Call, user: Option<&str>) -> Answe
 }
 
 /// 403 for whoever is no admin.
-pub(super) fn admins_only(call: &Call) -> Result<(), axum::response::Response> {
+pub(super) fn admins_only(call: &Call) -> Result<(), Refused> {
     if call.account.switches().caller_is_admin {
         return Ok(());
     }
-    let message = json!({"error": {"title": "Forbidden", "message": "You do not have access to this page. Please contact the account owner of this help desk for further help."}});
-    Err(answer::json(StatusCode::FORBIDDEN, &message))
+    Err(Refused::AdminsOnly)
 }
 
 impl super::Account {

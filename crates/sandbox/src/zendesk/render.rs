@@ -92,7 +92,10 @@ impl Account {
     pub(super) fn comment_json(&self, comment: &Comment, inline_images: bool, bases: &Bases) -> Value {
         let mut html = comment.html_body.clone();
         for file in comment.attachments.iter().filter(|file| file.inline || file.referenced) {
-            html = html.replace(&format!("attachment:{}", file.id), &self.content_url(file, &bases.account));
+            html = html.replace(
+                &format!("\"attachment:{}\"", file.id),
+                &format!("\"{}\"", self.content_url(file, &bases.account)),
+            );
         }
         let listed = comment.attachments.iter().filter(|file| inline_images || !file.inline);
         let attachments: Vec<Value> = listed.map(|file| self.attachment_json(file, bases)).collect();
@@ -127,21 +130,6 @@ impl Account {
         value["allow_attachments"] = json!(true);
         value["from_messaging_channel"] = json!(false);
         value["encoded_id"] = json!(format!("{:06X}-{:04X}", ticket.index, ticket.index % 7919));
-        value
-    }
-
-    pub(super) fn user_json(&self, user: &User, bases: &Bases) -> Value {
-        let mut value = object(user);
-        value["url"] = json!(bases.api(&format!("users/{}.json", user.id)));
-        value["shared"] = json!(false);
-        value["shared_agent"] = json!(false);
-        value["moderator"] = json!(user.role != Role::EndUser);
-        value["ticket_restriction"] = json!((user.role == Role::EndUser).then_some("requested"));
-        value["restricted_agent"] = json!(user.role != Role::Admin);
-        value["custom_role_id"] = Value::Null;
-        value["two_factor_auth_enabled"] = Value::Null;
-        value["photo"] = Value::Null;
-        value["permanently_deleted"] = json!(user.permanently_deleted);
         value
     }
 }
@@ -223,4 +211,19 @@ pub(super) fn status_json(status: &CustomStatus) -> Value {
     json!({"id": status.id, "status_category": status.category, "agent_label": status.agent_label,
         "raw_agent_label": status.agent_label, "end_user_label": status.end_user_label, "description": "",
         "active": true, "default": status.default, "created_at": "2022-05-01T00:00:00Z", "updated_at": "2022-05-01T00:00:00Z"})
+}
+
+pub(super) fn user_json(user: &User, bases: &Bases) -> Value {
+    let mut value = object(user);
+    value["url"] = json!(bases.api(&format!("users/{}.json", user.id)));
+    value["shared"] = json!(false);
+    value["shared_agent"] = json!(false);
+    value["moderator"] = json!(user.role != Role::EndUser);
+    value["ticket_restriction"] = json!((user.role == Role::EndUser).then_some("requested"));
+    value["restricted_agent"] = json!(user.role != Role::Admin);
+    value["custom_role_id"] = Value::Null;
+    value["two_factor_auth_enabled"] = Value::Null;
+    value["photo"] = Value::Null;
+    value["permanently_deleted"] = json!(user.permanently_deleted);
+    value
 }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Call;
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Refused};
 use super::paging::Listing;
 use crate::seed::{Status, Ticket, TicketId};
 
@@ -14,7 +14,7 @@ pub(super) fn list(call: &Call) -> Answer {
     let (descending, more) = match call.query.get("sort") {
         None | Some("id") => (false, ""),
         Some("-id") => (true, "&sort=-id"),
-        Some(_) => return Err(answer::bad_request("InvalidValue", "sort is not supported")),
+        Some(_) => return Err(answer::invalid("InvalidValue", "sort is not supported")),
     };
     Listing {
         key: "tickets",
@@ -28,12 +28,10 @@ pub(super) fn list(call: &Call) -> Answer {
 }
 
 /// A ticket that still exists.
-fn existing(call: &Call, id: &str) -> Result<Ticket, axum::response::Response> {
-    let id = id
-        .parse()
-        .map(TicketId)
-        .map_err(|_| answer::bad_request("InvalidValue", "ticket id is not a number"))?;
-    call.account.ticket(id).filter(|ticket| ticket.status != Status::Deleted).ok_or_else(answer::not_found)
+fn existing(call: &Call, id: &str) -> Result<Ticket, Refused> {
+    let id =
+        id.parse().map(TicketId).map_err(|_| answer::invalid("InvalidValue", "ticket id is not a number"))?;
+    call.account.ticket(id).filter(|ticket| ticket.status != Status::Deleted).ok_or(Refused::NotFound)
 }
 
 /// `GET /tickets/{id}`.
@@ -74,7 +72,7 @@ pub(super) fn comments(call: &Call, id: &str) -> Answer {
     let (descending, more) = match call.query.get("sort") {
         None | Some("created_at") => (false, ""),
         Some("-created_at") => (true, "&sort=-created_at"),
-        Some(_) => return Err(answer::bad_request("InvalidValue", "sort is not supported")),
+        Some(_) => return Err(answer::invalid("InvalidValue", "sort is not supported")),
     };
     let inline = call.query.is_true("include_inline_images");
     let more = if inline { format!("{more}&include_inline_images=true") } else { more.to_owned() };
@@ -111,23 +109,14 @@ pub(super) fn search_count(call: &Call) -> Answer {
         terms if terms.contains(&"type:ticket") => {
             let filters = terms.iter().filter(|term| **term != "type:ticket").map(|term| Filter::parse(term));
             let filters: Option<Vec<Filter>> = filters.collect();
-            let filters = filters.ok_or_else(|| {
-                answer::rejected(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "InvalidQuery",
-                    "the query is not understood",
-                )
-            })?;
+            let filters = filters.ok_or(NOT_UNDERSTOOD)?;
             let matching =
                 (0..account.ticket_total()).filter_map(|index| account.ticket_at(index)).filter(|ticket| {
                     ticket.status != Status::Deleted && filters.iter().all(|filter| filter.matches(ticket))
                 });
             u64::try_from(matching.count()).unwrap_or(u64::MAX)
         }
-        _ => {
-            let title = "the query is not understood";
-            return Err(answer::rejected(StatusCode::UNPROCESSABLE_ENTITY, "InvalidQuery", title));
-        }
+        _ => return Err(NOT_UNDERSTOOD),
     };
     if account.switches().plain_search_count {
         answer::ok(&json!({ "count": total }))
@@ -135,6 +124,12 @@ pub(super) fn search_count(call: &Call) -> Answer {
         call.count(total)
     }
 }
+
+const NOT_UNDERSTOOD: Refused = Refused::Rejected {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "InvalidQuery",
+    title: "the query is not understood",
+};
 
 enum Filter<'a> {
     Status(&'a str),

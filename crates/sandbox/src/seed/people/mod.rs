@@ -3,6 +3,9 @@
 //! A user's ordinal counts the staff first (0 is the account's owner), then the customers. "Staff place" and
 //! "customer place" below count within their own part.
 
+mod customers;
+mod staff;
+
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -10,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::draw::{Domain, Draw};
-use super::ids::{GROUPS, GroupId, IDENTITIES, IdentityId, ORGANIZATIONS, OrganizationId, USERS, UserId};
+use super::ids::{GroupId, IDENTITIES, IdentityId, OrganizationId, USERS, UserId};
 use super::text::Language;
 use super::traps::Trap;
 use super::{Company, at};
+use staff::{StaffState, staff_state};
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,24 +151,6 @@ pub struct Person {
 /// The address of the account's owner, with whose token the demo reads the account.
 pub const OWNER_EMAIL: &str = "admin@acme.example";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum StaffState {
-    Current,
-    Suspended,
-    Deleted,
-    /// No agent any more: an end user today, but still assignee, author and follower of old tickets.
-    Former,
-}
-
-fn staff_state(staff: u64) -> StaffState {
-    match staff % 11 {
-        4 => StaffState::Suspended,
-        5 => StaffState::Deleted,
-        6 => StaffState::Former,
-        _ => StaffState::Current,
-    }
-}
-
 impl Company {
     /// Staff and customers together.
     pub const fn user_count(&self) -> u64 {
@@ -233,153 +219,12 @@ impl Company {
         })
     }
 
-    /// True if the staff member at a place is an agent today.
-    pub(crate) fn is_current_staff(&self, staff: u64) -> bool {
-        staff < self.size().agents && staff_state(staff) == StaffState::Current
-    }
-
     /// Whether the user at a place exists and is not deleted.
     pub fn is_active(&self, ordinal: u64) -> bool {
         match ordinal.checked_sub(self.size().agents) {
             None => staff_state(ordinal) != StaffState::Deleted,
             Some(customer) => customer < self.size().end_users && !self.is_deleted_customer(customer),
         }
-    }
-
-    /// An agent of today.
-    pub(crate) fn current_agent(&self, draw: &mut Draw) -> u64 {
-        // Staff place 0 is always current, so the search ends.
-        let start = draw.below(self.size().agents);
-        (0..=start).rev().find(|&staff| staff_state(staff) == StaffState::Current).unwrap_or(0)
-    }
-
-    /// The nearest staff place at or below the drawn one that is deleted (or former); none in a tiny account.
-    pub(crate) fn past_agent(&self, former: bool, draw: &mut Draw) -> Option<u64> {
-        let wanted = if former { StaffState::Former } else { StaffState::Deleted };
-        let start = draw.below(self.size().agents);
-        let places = (0..=start).rev().chain(start..self.size().agents);
-        places.into_iter().find(|&staff| staff_state(staff) == wanted)
-    }
-
-    /// A customer; a few of them write most of the tickets.
-    pub(crate) fn busy_customer(&self, draw: &mut Draw) -> u64 {
-        let bound = draw.below(self.size().end_users) + 1;
-        self.size().agents + draw.below(bound)
-    }
-
-    /// A customer who was deleted (`gone`: for good); the drawn one itself in an account without.
-    pub(crate) fn past_customer(&self, gone: bool, draw: &mut Draw) -> u64 {
-        let start = draw.below(self.size().end_users);
-        let trap = if gone { Trap::GoneUser } else { Trap::DeletedUser };
-        let places = (0..=start).rev().chain(start..self.size().end_users);
-        let found =
-            places.into_iter().find(|&place| self.trap(trap, place) && self.is_deleted_customer(place));
-        self.size().agents + found.unwrap_or(start)
-    }
-
-    fn staff(&self, staff: u64) -> User {
-        let draw = &mut Draw::new(self.seed(), Domain::User, staff);
-        let language = if staff == 0 { Language::En } else { Language::drawn(draw) };
-        let (name, ascii) = language.name(draw);
-        let state = staff_state(staff);
-        let role = match state {
-            StaffState::Former => Role::EndUser,
-            _ if staff < 2 => Role::Admin,
-            _ => Role::Agent,
-        };
-        let light = role == Role::Agent && staff % 5 == 3;
-        let created = self.user_timeline().created(staff);
-        let memberships = self.group_memberships(staff);
-        let email = if staff == 0 { OWNER_EMAIL.to_owned() } else { format!("{ascii}{staff}@acme.example") };
-        User {
-            role,
-            role_type: match role {
-                Role::Admin => Some(4),
-                Role::Agent => Some(u8::from(light)),
-                Role::EndUser => None,
-            },
-            email: Some(email),
-            active: state != StaffState::Deleted,
-            suspended: state == StaffState::Suspended,
-            verified: true,
-            organization_id: None,
-            default_group_id: memberships.first().map(|m| m.group_id),
-            alias: draw.chance(300).then(|| name.split(' ').next().unwrap_or(&name).to_owned()),
-            signature: draw.chance(500).then(|| format!("{name}\nAcme Customer Care")),
-            only_private_comments: light,
-            last_login_at: Some(at(created + 86_400)),
-            ..self.bare_user(staff, name, language, draw)
-        }
-    }
-
-    fn customer(&self, customer: u64) -> User {
-        let ordinal = self.size().agents + customer;
-        let draw = &mut Draw::new(self.seed(), Domain::User, ordinal);
-        let (language, name, _) = customer_name(draw);
-        let deleted = self.is_deleted_customer(customer);
-        let gone = deleted && self.trap(Trap::GoneUser, customer);
-        let email = if gone { None } else { self.customer_email(customer) };
-        let name = if gone {
-            "Permanently Deleted User".to_owned()
-        } else if self.trap(Trap::LongName, customer) {
-            format!("{name} {}", "von und zu ".repeat(26).trim_end())
-        } else {
-            match &email {
-                Some(email) if self.trap(Trap::NameIsEmail, customer) => email.clone(),
-                _ => name,
-            }
-        };
-        let base = self.bare_user(ordinal, name, language, draw);
-        User {
-            active: !deleted,
-            suspended: self.trap(Trap::SuspendedUser, customer),
-            verified: email.is_some() && draw.chance(700),
-            email,
-            phone: base.phone.filter(|_| !gone),
-            organization_id: self
-                .customer_organization(customer)
-                .map(|o| OrganizationId(ORGANIZATIONS.id(o))),
-            permanently_deleted: gone,
-            ..base
-        }
-    }
-
-    fn is_deleted_customer(&self, customer: u64) -> bool {
-        // Both halves of a shared address stay alive, else the trap would go off unseen.
-        let in_shared_pair =
-            self.trap(Trap::SharedEmail, customer) || self.trap(Trap::SharedEmail, customer + 1);
-        !in_shared_pair && (self.trap(Trap::DeletedUser, customer) || self.trap(Trap::GoneUser, customer))
-    }
-
-    fn customer_email(&self, customer: u64) -> Option<String> {
-        if self.trap(Trap::SharedEmail, customer)
-            && let Some(before) = customer.checked_sub(1)
-        {
-            return Some(self.own_email(before).to_uppercase());
-        }
-        let keeps = self.trap(Trap::SharedEmail, customer + 1);
-        if !keeps && self.trap(Trap::NoEmail, customer) {
-            return None;
-        }
-        let email = self.own_email(customer);
-        if keeps {
-            Some(email)
-        } else if self.trap(Trap::InvalidEmail, customer) {
-            Some(if customer.is_multiple_of(2) { format!("{email}.") } else { email.replace('@', " @") })
-        } else if self.trap(Trap::UpperCaseEmail, customer) {
-            Some(email.to_uppercase())
-        } else {
-            Some(email)
-        }
-    }
-
-    fn own_email(&self, customer: u64) -> String {
-        let draw = &mut Draw::new(self.seed(), Domain::User, self.size().agents + customer);
-        let (_, _, ascii) = customer_name(draw);
-        let company = self.customer_organization(customer).and_then(|o| self.organization_domain(o));
-        let domain = company
-            .unwrap_or_else(|| draw.pick(&["freemail.example", "post.example", "web.example"]).to_owned());
-        format!("{ascii}{customer}@{domain}")
     }
 
     fn bare_user(&self, ordinal: u64, name: String, language: Language, draw: &mut Draw) -> User {
@@ -458,18 +303,6 @@ impl Company {
             })
             .collect()
     }
-
-    /// The group that an agent works in first.
-    pub(crate) fn agent_group(&self, staff: u64) -> GroupId {
-        GroupId(GROUPS.id(staff % self.size().groups))
-    }
-}
-
-/// The first draws of a customer: language, name, address.
-fn customer_name(draw: &mut Draw) -> (Language, String, String) {
-    let language = Language::drawn(draw);
-    let (name, ascii) = language.name(draw);
-    (language, name, ascii)
 }
 
 fn user_field_values(draw: &mut Draw) -> Map<String, Value> {
