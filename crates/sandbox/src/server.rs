@@ -42,6 +42,7 @@ pub struct CallCounts {
 /// Shared by the connections of one account and its handle.
 #[derive(Debug, Default)]
 struct Desk {
+    stop: CancellationToken,
     faults: Faults,
     counts: Mutex<CallCounts>,
 }
@@ -62,14 +63,15 @@ impl Server {
     /// Fails only if the listener cannot name its address.
     pub fn start(listener: TcpListener, router: Router, schedule: Schedule) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let desk = Arc::new(Desk { faults: Faults::new(schedule), counts: Mutex::default() });
+        let stop = CancellationToken::new();
+        let desk =
+            Arc::new(Desk { stop: stop.clone(), faults: Faults::new(schedule), counts: Mutex::default() });
         let control = Router::new()
             .route("/_sandbox/calls", get(read_counts))
             .route("/_sandbox/calls/reset", post(reset_counts))
             .route("/_sandbox/faults", get(read_faults).put(write_faults))
             .with_state(Arc::clone(&desk));
         let router = control.fallback_service(router);
-        let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         tasks.spawn(accept(listener, router, Arc::clone(&desk), stop.clone(), tasks.clone()));
         Ok(Self { address, desk, stop, tasks })
@@ -164,7 +166,8 @@ async fn answer(request: Request, router: Router, desk: Arc<Desk>, tasks: TaskTr
     let label = format!("{} {}", request.method(), template(request.uri().path()));
     let verdict = desk.faults.judge(request.method().as_str(), request.uri().path());
     let half = Duration::from_millis(verdict.latency_ms / 2);
-    let rest = Duration::from_millis(verdict.latency_ms) - half;
+    let rest = Duration::from_millis(verdict.latency_ms.div_ceil(2));
+    let stop = desk.stop.clone();
     let work = async move {
         pause(half).await;
         let response = match verdict.fault {
@@ -178,6 +181,12 @@ async fn answer(request: Request, router: Router, desk: Arc<Desk>, tasks: TaskTr
         response
     };
     // A task of its own: hyper forgets a call whose connection is gone, a server does not.
+    let work = async move {
+        tokio::select! {
+            () = stop.cancelled() => None,
+            response = work => response,
+        }
+    };
     let response = tasks.spawn(work).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a handler panicked");
         Some(server_error())
@@ -245,14 +254,12 @@ async fn truncated(response: Response) -> Response {
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let half = whole.slice(..whole.len() / 2);
     let cut = stream::unfold(Some(half), |half| async move {
-        match half {
-            Some(half) => Some((Ok::<Bytes, Dropped>(half), None)),
-            None => {
-                // hyper sends what it holds only when the body makes it wait; without this the caller would see no byte at all.
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                Some((Err(Dropped), None))
-            }
+        if let Some(half) = half {
+            return Some((Ok::<Bytes, Dropped>(half), None));
         }
+        // hyper sends what it holds only when the body makes it wait; without this the caller would see no byte at all.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Some((Err(Dropped), None))
     });
     Response::from_parts(parts, Body::from_stream(cut))
 }

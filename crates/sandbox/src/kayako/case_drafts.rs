@@ -3,9 +3,10 @@
 use super::call::{Caller, Role};
 use super::catalog::Catalog;
 use super::envelope::{Failure, Problems};
-use super::fields::{FieldOwner, Values};
+use super::field_values::Values;
+use super::fields::FieldOwner;
 use super::files::FileAccess;
-use super::params::Params;
+use super::params::{Change, Params};
 use super::posts::PostDraft;
 use super::state::State;
 use super::switches::{CreatorRule, FinalStatusRule};
@@ -55,7 +56,7 @@ impl State {
         match subject.as_deref() {
             None => p.add(Failure::required("subject")),
             Some(text) if text.trim().is_empty() => {
-                p.add(Failure::field("FIELD_EMPTY", "subject", "The subject is empty"))
+                p.add(Failure::field("FIELD_EMPTY", "subject", "The subject is empty"));
             }
             Some(_) => {}
         }
@@ -63,7 +64,7 @@ impl State {
         match requester_id {
             None => p.add(Failure::required("requester_id")),
             Some(id) if self.users.get(id).is_none() => {
-                p.add(Failure::invalid("requester_id", "The user does not exist"))
+                p.add(Failure::invalid("requester_id", "The user does not exist"));
             }
             Some(_) => {}
         }
@@ -221,12 +222,12 @@ impl State {
         agent: Option<u64>,
         problems: &mut Problems,
     ) -> (Option<u64>, Option<u64>) {
-        let asked_team = params.clearable_int("assigned_team_id", problems);
-        let asked_agent = params.clearable_int("assigned_agent_id", problems);
-        if asked_team.is_none() && asked_agent.is_none() {
+        let asked_team = params.change_of_id("assigned_team_id", problems);
+        let asked_agent = params.change_of_id("assigned_agent_id", problems);
+        let (team, agent) = (asked_team.over(team), asked_agent.over(agent));
+        if asked_team == Change::Keep && asked_agent == Change::Keep {
             return (team, agent);
         }
-        let (team, agent) = (asked_team.unwrap_or(team), asked_agent.unwrap_or(agent));
         if team.is_some_and(|id| self.teams.get(id).is_none()) {
             problems.add(Failure::invalid("assigned_team_id", "The team does not exist"));
         }

@@ -41,9 +41,17 @@ fn looked_up(state: &State, call: &Call, mut ids: Vec<u64>) -> Answer {
     call.page(state, "case", &rows, |case| state.show_case(case, &call.shape, 0))
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Requester {
+    Anybody,
+    /// An identity that nobody has.
+    Nobody,
+    User(u64),
+}
+
 /// The documented filter arguments, all of which must hold.
 struct Filter {
-    requester: Option<Option<u64>>,
+    requester: Requester,
     tags: Vec<String>,
     status_types: Vec<String>,
     priority_level: Option<u64>,
@@ -61,10 +69,10 @@ impl Filter {
         };
         let requester = match (call.query.get("identity_type"), call.query.get("identity_value")) {
             (Some(kind), Some(value)) if kind.eq_ignore_ascii_case("EMAIL") => {
-                Some(state.user_of_email(value))
+                state.user_of_email(value).map_or(Requester::Nobody, Requester::User)
             }
-            (Some(_), Some(_)) => Some(None),
-            (None, None) => None,
+            (Some(_), Some(_)) => Requester::Nobody,
+            (None, None) => Requester::Anybody,
             _ => {
                 return Err(Failure::new(
                     400,
@@ -84,7 +92,7 @@ impl Filter {
                     .or_else(|| time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second))
             }),
         };
-        let empty = filter.requester.is_none()
+        let empty = filter.requester == Requester::Anybody
             && filter.tags.is_empty()
             && filter.status_types.is_empty()
             && filter.priority_level.is_none()
@@ -97,7 +105,12 @@ impl Filter {
             let row = state.catalogs.get(Catalog::Priorities, case.priority_id?)?;
             row.get("level").and_then(as_int)
         };
-        self.requester.is_none_or(|requester| requester == Some(case.requester_id))
+        let by_requester = match self.requester {
+            Requester::Anybody => true,
+            Requester::Nobody => false,
+            Requester::User(id) => id == case.requester_id,
+        };
+        by_requester
             && self.tags.iter().all(|tag| case.tags.contains(tag))
             && (self.status_types.is_empty()
                 || state

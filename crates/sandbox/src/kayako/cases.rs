@@ -7,10 +7,11 @@ use super::call::{Call, Caller, Role};
 use super::case_drafts::{CaseDraft, Origin};
 use super::catalog::Catalog;
 use super::envelope::{Answer, Failure, Problems};
-use super::fields::{FieldOwner, Values};
+use super::field_values::Values;
+use super::fields::FieldOwner;
 use super::files::FileAccess;
 use super::params::Params;
-use super::posts::{self, Channel};
+use super::posts::{self, Channel, show_channel};
 use super::shape::Shape;
 use super::state::{State, stamp};
 
@@ -59,7 +60,7 @@ impl State {
     pub(crate) fn show_case(&self, case: &Case, shape: &Shape, depth: u8) -> Value {
         let posts = || case.post_ids.iter().filter_map(|id| self.posts.get(*id));
         let email_id = self.users.get(case.requester_id).and_then(|user| user.email_ids.first().copied());
-        let channel = self.show_channel(case.channel, posts().next().and_then(|post| post.mailbox_id));
+        let channel = show_channel(case.channel, posts().next().and_then(|post| post.mailbox_id));
         let mut shown = json!({
             "id": case.id,
             "legacy_id": case.legacy_id,
@@ -106,8 +107,8 @@ impl State {
     pub(crate) fn reply_channels(&self) -> Vec<Value> {
         let mailboxes = self.catalogs.list(Catalog::Mailboxes).iter();
         let mut channels: Vec<Value> =
-            mailboxes.map(|(id, _)| self.show_channel(Channel::Mail, Some(id))).collect();
-        channels.push(self.show_channel(Channel::Note, None));
+            mailboxes.map(|(id, _)| show_channel(Channel::Mail, Some(id))).collect();
+        channels.push(show_channel(Channel::Note, None));
         channels
     }
 
@@ -199,7 +200,7 @@ impl State {
             if self.switches.option_adds_tag {
                 super::tags::add(&mut case.tags, self.option_tags(FieldOwner::Case, &changed));
             }
-            super::fields::merge(&mut case.values, changed);
+            super::field_values::merge(&mut case.values, changed);
         }
         let resolved = matches!(
             self.catalogs.text(Catalog::Statuses, case.status_id, "type"),

@@ -19,7 +19,7 @@ impl State {
         if longest > 0 && legacy_id.chars().count() > longest {
             match self.switches.legacy_id_too_long {
                 LongLegacyIdRule::Refused => {
-                    problems.add(Failure::invalid("legacy_id", "The legacy id is too long"))
+                    problems.add(Failure::invalid("legacy_id", "The legacy id is too long"));
                 }
                 LongLegacyIdRule::Cut => legacy_id = legacy_id.chars().take(longest).collect(),
             }

@@ -37,7 +37,14 @@ pub(crate) fn fill(state: &mut State, config: &Config) -> Result<(), Failure> {
         "team_ids": [team_id], "time_zone": "UTC",
     });
     let owner = state.draft_user(params(owner), &the_account_itself())?;
-    state.insert_user(owner);
+    let owner_id = state.insert_user(owner);
+    // What an account is born with need not become visible.
+    if let Some(owner) = state.users.get_mut(owner_id) {
+        owner.visible_from = 0;
+    }
+    if let Some(team) = state.teams.get_mut(team_id) {
+        team.visible_from = 0;
+    }
     state.mails.clear();
     Ok(())
 }

@@ -53,7 +53,6 @@ pub struct UserTruth {
 
 /// An e-mail identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the flags are the API's")]
 pub struct EmailTruth {
     /// The address as written.
     pub address: String,

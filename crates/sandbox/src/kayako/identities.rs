@@ -7,7 +7,7 @@ use super::call::{Call, Caller, Role};
 use super::envelope::{Answer, Failure, Problems};
 use super::shape::Shape;
 use super::state::{State, stamp};
-use super::users::looks_like_email;
+use super::user_drafts::looks_like_email;
 
 /// An e-mail address; unique in the account, whatever its letters' case.
 #[derive(Debug, Clone)]
@@ -202,10 +202,10 @@ fn add_email(state: &mut State, call: &mut Call) -> Result<Answer, Failure> {
     match &address {
         None => p.add(Failure::required("email")),
         Some(address) if !looks_like_email(address) => {
-            p.add(Failure::invalid("email", "The e-mail address is not valid"))
+            p.add(Failure::invalid("email", "The e-mail address is not valid"));
         }
         Some(address) if state.email_index.contains_key(&address.to_lowercase()) => {
-            p.add(Failure::duplicate("email"))
+            p.add(Failure::duplicate("email"));
         }
         Some(_) => {}
     }

@@ -1,64 +1,19 @@
-//! Bulk inserts and the jobs that carry them out (reference section 4.2).
+//! The jobs that carry out bulk inserts (reference section 4.2).
 //!
 //! Constraints. A job's effects come at their due times, item by item, whether or not anybody asks: every call first carries out
 //! what has become due since the last one, with the clock set to the moment it was due. So a look-up made while a job runs sees
 //! a part of its items, and a crash of the caller changes nothing.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::call::{Call, Caller, Role, Upload};
-use super::case_drafts::{CaseDraft, Origin};
+use super::bulk::Batch;
 use super::envelope::{Answer, Failure};
-use super::files::FileAccess;
-use super::organizations::OrganizationDraft;
-use super::params::Params;
 use super::state::{State, stamp};
 use super::switches::JobResults;
 use super::table::Table;
-use super::teams::TeamDraft;
-use super::users::UserDraft;
-
-/// Most items in one bulk insert (documented).
-pub(crate) const MOST_ITEMS: usize = 200;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BulkKind {
-    Teams,
-    Organizations,
-    Users,
-    Cases,
-}
-
-impl BulkKind {
-    fn from_path(name: &str) -> Option<Self> {
-        Some(match name {
-            "teams" => Self::Teams,
-            "organizations" => Self::Organizations,
-            "users" => Self::Users,
-            "cases" => Self::Cases,
-            _ => return None,
-        })
-    }
-
-    fn plural(self) -> &'static str {
-        match self {
-            Self::Teams => "teams",
-            Self::Organizations => "organizations",
-            Self::Users => "users",
-            Self::Cases => "cases",
-        }
-    }
-
-    fn role(self) -> Role {
-        match self {
-            Self::Organizations | Self::Users => Role::Agent,
-            // Not stated for cases; assumed.
-            Self::Teams | Self::Cases => Role::Admin,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -68,15 +23,11 @@ enum Ending {
 
 /// One bulk insert.
 struct Job {
-    kind: BulkKind,
+    batch: Arc<Batch>,
     items: VecDeque<Value>,
     /// Items carried out or refused so far.
     next: usize,
     total: usize,
-    partial: bool,
-    caller: Caller,
-    /// Files taken at submission.
-    held: Option<HashMap<u64, Upload>>,
     submitted_ms: i64,
     start_ms: i64,
     first_item_ms: i64,
@@ -98,51 +49,7 @@ pub(crate) struct Jobs {
     workers: Vec<i64>,
 }
 
-/// A record that passed validation.
-enum Draft {
-    Team(TeamDraft),
-    Organization(OrganizationDraft),
-    User(Box<UserDraft>),
-    Case(Box<CaseDraft>),
-}
-
 impl State {
-    fn draft(&self, job: &Job, item: Value) -> Result<Draft, Failure> {
-        let params = Params::from_value(item).ok_or_else(|| Failure::invalid("", "An object is expected"))?;
-        Ok(match job.kind {
-            BulkKind::Teams => Draft::Team(self.draft_team(params)?),
-            BulkKind::Organizations => Draft::Organization(self.draft_organization(params)?),
-            BulkKind::Users => Draft::User(Box::new(self.draft_user(params, &job.caller)?)),
-            BulkKind::Cases => {
-                let access = FileAccess { owner: &job.caller.file_owner, held: job.held.as_ref() };
-                Draft::Case(Box::new(self.draft_case(params, &job.caller, access, Origin::Bulk)?))
-            }
-        })
-    }
-
-    fn insert_draft(&mut self, draft: Draft) {
-        match draft {
-            Draft::Team(draft) => self.insert_team(draft),
-            Draft::Organization(draft) => self.insert_organization(draft),
-            Draft::User(draft) => self.insert_user(*draft),
-            Draft::Case(draft) => self.insert_case(*draft),
-        };
-    }
-
-    /// What two items of one batch may not share, with the parameter's name.
-    fn natural_key(&self, draft: &Draft) -> Option<(&'static str, String)> {
-        match draft {
-            Draft::Team(draft) => {
-                self.switches.team_title_unique.then(|| ("title", draft.title.to_lowercase()))
-            }
-            Draft::Organization(draft) => {
-                self.switches.organization_name_unique.then(|| ("name", draft.name.to_lowercase()))
-            }
-            Draft::User(draft) => draft.email.as_ref().map(|email| ("email", email.to_lowercase())),
-            Draft::Case(_) => None,
-        }
-    }
-
     /// Carries out everything that has become due.
     pub(crate) fn run_due_jobs(&mut self) {
         if self.jobs.active.is_empty() {
@@ -154,7 +61,7 @@ impl State {
             let Some(mut job) = self.jobs.rows.get_mut(id).map(Job::lend) else {
                 continue;
             };
-            if job.partial {
+            if job.batch.partial {
                 self.run_items(&mut job, now);
             } else if job.end_ms() <= now {
                 self.run_whole(&mut job);
@@ -195,10 +102,10 @@ impl State {
         let place = job.next;
         let legacy_id = item.get("legacy_id").cloned().unwrap_or(Value::Null);
         let kept = (self.switches.job_results == JobResults::Records).then(|| item.clone());
-        match self.draft(job, item) {
+        match self.draft(&job.batch, item) {
             Ok(draft) => self.insert_draft(draft),
             Err(failure) => {
-                job.note_failure(failure.within(job.kind.plural(), place), &legacy_id);
+                job.note_failure(failure.within(job.batch.kind.plural(), place), &legacy_id);
                 job.invalid_records.extend(kept);
             }
         }
@@ -209,7 +116,7 @@ impl State {
         self.now_ms = job.end_ms();
         job.changed_ms = self.now_ms;
         let items = std::mem::take(&mut job.items);
-        let (drafts, failures) = self.draft_all(job, items);
+        let (drafts, failures) = self.draft_all(&job.batch, items);
         let failed = !failures.is_empty();
         for (failure, legacy_id) in failures {
             job.note_failure(failure, &legacy_id);
@@ -225,24 +132,6 @@ impl State {
         }
         job.next = survivors;
         job.end(if dies { Ending::Failed } else { Ending::Completed });
-    }
-
-    fn draft_all(&self, job: &Job, items: VecDeque<Value>) -> (Vec<Draft>, Vec<(Failure, Value)>) {
-        let mut drafts = Vec::with_capacity(items.len());
-        let mut failures = Vec::new();
-        let mut keys = HashSet::new();
-        for (place, item) in items.into_iter().enumerate() {
-            let legacy_id = item.get("legacy_id").cloned().unwrap_or(Value::Null);
-            let outcome = self.draft(job, item).and_then(|draft| match self.natural_key(&draft) {
-                Some((name, key)) if !keys.insert(key.clone()) => Err(Failure::duplicate(name)),
-                _ => Ok(draft),
-            });
-            match outcome {
-                Ok(draft) => drafts.push(draft),
-                Err(failure) => failures.push((failure.within(job.kind.plural(), place), legacy_id)),
-            }
-        }
-        (drafts, failures)
     }
 
     fn show_job(&self, id: u64, job: &Job) -> Value {
@@ -269,6 +158,31 @@ impl State {
         shown
     }
 
+    /// Queues a batch; answers the job's id.
+    pub(crate) fn enqueue(&mut self, batch: Batch, items: VecDeque<Value>) -> u64 {
+        let total = items.len();
+        let (start_ms, first_item_ms, item_ms) = self.schedule(i64::try_from(total).unwrap_or(0));
+        let every = self.switches.job_dies_every;
+        let dies = every > 0 && self.jobs.rows.next_id().is_multiple_of(every);
+        let id = self.jobs.rows.insert(Job {
+            batch: Arc::new(batch),
+            items,
+            next: 0,
+            total,
+            submitted_ms: self.now_ms,
+            start_ms,
+            first_item_ms,
+            item_ms,
+            dies_after: dies.then_some(total / 2),
+            ending: None,
+            changed_ms: self.now_ms,
+            errors: Vec::new(),
+            invalid_records: Vec::new(),
+        });
+        self.jobs.active.push_back(id);
+        id
+    }
+
     /// When a job of so many items starts, under the limit of workers.
     fn schedule(&mut self, total: i64) -> (i64, i64, i64) {
         let ms = |value: u64| i64::try_from(value).unwrap_or(i64::MAX / 4);
@@ -292,10 +206,9 @@ impl Job {
     fn lend(&mut self) -> Self {
         Self {
             items: std::mem::take(&mut self.items),
-            held: self.held.take(),
             errors: std::mem::take(&mut self.errors),
             invalid_records: std::mem::take(&mut self.invalid_records),
-            caller: self.caller.clone(),
+            batch: Arc::clone(&self.batch),
             ..*self
         }
     }
@@ -307,7 +220,9 @@ impl Job {
     fn end(&mut self, ending: Ending) {
         self.ending = Some(ending);
         self.items = VecDeque::new();
-        self.held = None;
+        // Lets go of the files that were held.
+        let Batch { kind, partial, caller, .. } = &*self.batch;
+        self.batch = Arc::new(Batch { kind: *kind, partial: *partial, caller: caller.clone(), held: None });
     }
 
     fn note_failure(&mut self, failure: Failure, legacy_id: &Value) {
@@ -317,100 +232,6 @@ impl Job {
             self.errors.push(error);
         }
     }
-}
-
-/// `POST /bulk/:kind`.
-pub(crate) fn submit(
-    state: &mut State,
-    caller: &Caller,
-    call: &mut Call,
-    kind: &str,
-) -> Result<Answer, Failure> {
-    let kind = BulkKind::from_path(kind).ok_or_else(Failure::not_found)?;
-    caller.require(kind.role())?;
-    let items = match call.params.take(kind.plural()) {
-        Some(Value::Array(items)) if !items.is_empty() => items,
-        Some(Value::Array(_)) => {
-            return Err(Failure::field("FIELD_EMPTY", kind.plural(), "The list is empty"));
-        }
-        Some(_) => return Err(Failure::invalid(kind.plural(), "An array is expected")),
-        None => return Err(Failure::required(kind.plural())),
-    };
-    if items.len() > MOST_ITEMS {
-        return Err(Failure::field(
-            "PARAMETER_INVALID",
-            kind.plural(),
-            "At most 200 records can be inserted at once",
-        ));
-    }
-    let partial = call.query.flag("partial_import").unwrap_or(false);
-    let held = (!state.switches.bulk_takes_files_when_it_runs).then(|| hold_files(state, caller, &items));
-    let total = items.len();
-    let mut job = Job {
-        kind,
-        items: items.into(),
-        next: 0,
-        total,
-        partial,
-        caller: Caller { fresh: None, ..caller.clone() },
-        held,
-        submitted_ms: state.now_ms,
-        start_ms: 0,
-        first_item_ms: 0,
-        item_ms: 0,
-        dies_after: None,
-        ending: None,
-        changed_ms: state.now_ms,
-        errors: Vec::new(),
-        invalid_records: Vec::new(),
-    };
-    if !partial && state.switches.bulk_validates_at_once {
-        let (_, failures) = state.draft_all(&job, job.items.clone());
-        let mut problems = super::envelope::Problems::default();
-        failures.into_iter().for_each(|(failure, _)| problems.add(failure));
-        problems.finish()?;
-    }
-    let every = state.switches.job_dies_every;
-    if every > 0 && state.jobs.rows.next_id().is_multiple_of(every) {
-        job.dies_after = Some(total / 2);
-    }
-    (job.start_ms, job.first_item_ms, job.item_ms) = state.schedule(i64::try_from(total).unwrap_or(0));
-    let id = state.jobs.rows.insert(job);
-    state.jobs.active.push_back(id);
-    let now = stamp(state.now());
-    let data = json!({
-        "id": id,
-        "status": "PENDING",
-        "created_at": now,
-        "updated_at": now,
-        "resource_type": "bulk_job",
-        "resource_url": state.url("jobs", id),
-    });
-    Ok(Answer { status: 202, ..Answer::one("job", data) })
-}
-
-/// The files that the items name and the caller may attach now.
-fn hold_files(state: &State, caller: &Caller, items: &[Value]) -> HashMap<u64, Upload> {
-    let mut held = HashMap::new();
-    let mut hold = |value: Option<&Value>| {
-        let Some(value) = value else {
-            return;
-        };
-        let mut one = Params::default();
-        one.0.insert("ids".into(), value.clone());
-        for id in one.ids("ids", &mut super::envelope::Problems::default()).unwrap_or_default() {
-            if let Some(file) = state.file_for(id, &caller.file_owner) {
-                held.insert(id, file.upload.clone());
-            }
-        }
-    };
-    for item in items {
-        hold(item.get("attachment_file_ids"));
-        for post in item.get("posts").and_then(Value::as_array).into_iter().flatten() {
-            hold(post.get("attachment_file_ids"));
-        }
-    }
-    held
 }
 
 /// `GET /jobs/:id`.

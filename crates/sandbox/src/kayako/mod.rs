@@ -4,6 +4,7 @@
 //! everything in memory behind one lock. Same seed and same calls give the same ids, tokens and times (with a stopped clock).
 
 mod automation;
+mod bulk;
 mod call;
 mod case_drafts;
 mod case_lists;
@@ -15,6 +16,7 @@ mod control;
 mod defaults;
 mod envelope;
 mod export;
+mod field_values;
 mod fields;
 mod files;
 mod gateway;
@@ -36,6 +38,7 @@ mod switches;
 mod table;
 mod tags;
 mod teams;
+mod user_drafts;
 mod users;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -303,9 +306,11 @@ impl Account {
             "full_name": person.full_name, "email": person.email, "role_id": role, "designation": person.designation,
             "time_zone": person.time_zone, "team_ids": if person.is_agent { json!([1]) } else { json!([]) },
         });
-        let draft = state
-            .draft_user(defaults::params(fields), &defaults::the_account_itself())
-            .map_err(|failure| refused("a person", &failure))?;
+        // Who has been there all along has a seat already.
+        let seats = std::mem::replace(&mut state.switches.seat_limit, 0);
+        let drafted = state.draft_user(defaults::params(fields), &defaults::the_account_itself());
+        state.switches.seat_limit = seats;
+        let draft = drafted.map_err(|failure| refused("a person", &failure))?;
         let mails = state.mails.len();
         let id = state.insert_user(draft);
         state.mails.truncate(mails);

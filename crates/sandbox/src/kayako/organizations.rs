@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Caller, Role};
 use super::envelope::{Answer, Failure, Problems};
-use super::fields::{FieldOwner, Values};
+use super::field_values::Values;
+use super::fields::FieldOwner;
 use super::params::Params;
 use super::shape::Shape;
 use super::state::{State, stamp};
@@ -75,7 +76,7 @@ impl State {
         let mut draft = OrganizationDraft::default();
         match params.text("name", p) {
             Some(name) if name.trim().is_empty() => {
-                p.add(Failure::field("FIELD_EMPTY", "name", "The name is empty"))
+                p.add(Failure::field("FIELD_EMPTY", "name", "The name is empty"));
             }
             Some(name) => draft.name = name,
             None => p.add(Failure::required("name")),
@@ -162,7 +163,7 @@ impl State {
         }
         if let Some(values) = params.object("field_values", p) {
             let changed = self.check_values(FieldOwner::Organization, values, None, p);
-            super::fields::merge(&mut row.values, changed);
+            super::field_values::merge(&mut row.values, changed);
         }
         problems.finish()?;
         self.organizations_by_name.remove(&old_name, id);

@@ -74,16 +74,20 @@ impl Params {
     }
 
     /// For updates: absent = keep, null or empty = clear.
-    pub(crate) fn clearable_int(&mut self, name: &str, problems: &mut Problems) -> Option<Option<u64>> {
-        let value = self.0.remove(name)?;
+    pub(crate) fn change_of_id(&mut self, name: &str, problems: &mut Problems) -> Change {
+        let Some(value) = self.0.remove(name) else {
+            return Change::Keep;
+        };
         if value.is_null() || value.as_str() == Some("") || value.as_u64() == Some(0) {
-            return Some(None);
+            return Change::Clear;
         }
-        let number = as_int(&value);
-        if number.is_none() {
-            problems.add(Failure::invalid(name, "A number is expected"));
-        }
-        number.map(Some)
+        as_int(&value).map_or_else(
+            || {
+                problems.add(Failure::invalid(name, "A number is expected"));
+                Change::Keep
+            },
+            Change::To,
+        )
     }
 
     pub(crate) fn flag(&mut self, name: &str, problems: &mut Problems) -> Option<bool> {
@@ -161,6 +165,25 @@ impl Params {
             problems.add(Failure::invalid(name, format!("One of {} is expected", allowed.join(", "))));
         }
         found
+    }
+}
+
+/// What an update does to a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Keep,
+    Clear,
+    To(u64),
+}
+
+impl Change {
+    /// The value afterwards.
+    pub(crate) fn over(self, before: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Keep => before,
+            Self::Clear => None,
+            Self::To(id) => Some(id),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Post {
     pub(crate) attachment_ids: Vec<u64>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
-    post_status: &'static str,
+    delivery: &'static str,
 }
 
 /// A file that belongs to a post.
@@ -161,7 +161,7 @@ impl State {
             attachment_ids,
             created_at,
             updated_at: draft.updated_at.unwrap_or(created_at),
-            post_status: "SENT",
+            delivery: "SENT",
         });
         if let Some(case) = self.cases.get_mut(case_id) {
             case.post_ids.push(id);
@@ -183,14 +183,14 @@ impl State {
             "identity": self.reference("identity_email", email_id, shape, depth),
             "is_requester": is_requester,
             "sequence": post.id,
-            "source_channel": self.show_channel(post.channel, post.mailbox_id),
+            "source_channel": show_channel(post.channel, post.mailbox_id),
             "attachments": self.references("attachment", &post.attachment_ids, shape, depth),
             "download_all": Value::Null,
             "destination_medium": if post.channel == Channel::Mail { Some("MAIL") } else { None },
             "source": "API",
             "metadata": {},
             "original": self.show_original(post, shape, depth),
-            "post_status": post.post_status,
+            "post_status": post.delivery,
             "post_status_reject_type": Value::Null,
             "post_status_reject_reason": Value::Null,
             "created_at": stamp(post.created_at),
@@ -222,11 +222,6 @@ impl State {
         shown
     }
 
-    pub(crate) fn show_channel(&self, channel: Channel, mailbox_id: Option<u64>) -> Value {
-        let account = mailbox_id.map(|id| json!({"id": id, "resource_type": "mailbox"}));
-        json!({"type": channel.name(), "account": account, "resource_type": "channel"})
-    }
-
     pub(crate) fn show_attachment(&self, attachment: &Attachment) -> Value {
         let base = format!(
             "{}/api/v1/cases/{}/messages/{}/attachments/{}",
@@ -247,6 +242,12 @@ impl State {
             "resource_type": "attachment",
         })
     }
+}
+
+/// A channel as cases and posts show it.
+pub(crate) fn show_channel(channel: Channel, mailbox_id: Option<u64>) -> Value {
+    let account = mailbox_id.map(|id| json!({"id": id, "resource_type": "mailbox"}));
+    json!({"type": channel.name(), "account": account, "resource_type": "channel"})
 }
 
 /// `GET /cases/:id/posts`: newest first; `after_id` goes on to older posts, `before_id` back to newer ones.
@@ -296,7 +297,7 @@ pub(crate) fn serve_one(state: &mut State, call: &mut Call, id: u64) -> Result<A
         let status = call.params.choice("post_status", &["DELIVERED", "SEEN"], &mut problems);
         problems.finish()?;
         let post = state.posts.get_mut(id).ok_or_else(Failure::not_found)?;
-        post.post_status = status.unwrap_or(post.post_status);
+        post.delivery = status.unwrap_or(post.delivery);
     }
     let post = state.posts.get(id).ok_or_else(Failure::not_found)?;
     Ok(Answer::one("post", state.show_post(post, &call.shape, 0)))

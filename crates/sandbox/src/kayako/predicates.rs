@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::envelope::{Answer, Failure};
-use super::fields::{FieldOwner, Values};
+use super::field_values::Values;
+use super::fields::FieldOwner;
 use super::organizations::Organization;
 use super::params::{as_flag, as_int, scalar_text};
 use super::state::State;

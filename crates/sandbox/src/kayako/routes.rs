@@ -8,7 +8,7 @@ use super::catalog::{self, Catalog};
 use super::envelope::{Answer, Failure};
 use super::fields::{self, FieldOwner};
 use super::state::State;
-use super::{automation, cases, files, identities, jobs, organizations, settings, teams, users};
+use super::{automation, bulk, cases, files, identities, jobs, organizations, settings, teams, users};
 
 /// Carries out one call.
 pub(crate) fn dispatch(
@@ -39,7 +39,7 @@ pub(crate) fn dispatch(
         ("GET" | "PUT", ["settings"]) => settings::serve(state, caller, call),
         ("GET", ["plan"]) => Ok(settings::plan(state)),
         ("POST", ["password", "reset"]) => automation::reset_password(state, call),
-        ("POST", ["bulk", kind]) => jobs::submit(state, caller, call, kind),
+        ("POST", ["bulk", kind]) => bulk::submit(state, caller, call, kind),
         ("GET", ["jobs", job]) => jobs::show(state, id(job)?),
         (_, ["files", rest @ ..]) => files::serve(state, caller, call, rest),
         (_, ["identities", rest @ ..]) => identities::serve(state, caller, call, rest),

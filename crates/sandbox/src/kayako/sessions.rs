@@ -124,9 +124,9 @@ impl State {
         }
         // Endpoints that document no scope (reference section 2.3).
         let scopeless = match path {
-            ["files" | "autocomplete" | "categories" | "sections" | "articles", ..] => true,
             ["bulk", what, ..] => *what == "cases",
-            [_, "filter" | "definitions", ..] => true,
+            ["files" | "autocomplete" | "categories" | "sections" | "articles", ..]
+            | [_, "filter" | "definitions", ..] => true,
             _ => false,
         };
         if scopeless && !self.switches.oauth_without_scope {

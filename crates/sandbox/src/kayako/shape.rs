@@ -151,10 +151,10 @@ fn apply_picks(value: &mut Value, picks: &[Pick]) {
             for pick in picks {
                 if pick.sign == Sign::Minus {
                     map.remove(&pick.name);
-                } else if !pick.inner.is_empty() {
-                    if let Some(inner) = map.get_mut(&pick.name) {
-                        apply_picks(inner, &pick.inner);
-                    }
+                } else if !pick.inner.is_empty()
+                    && let Some(inner) = map.get_mut(&pick.name)
+                {
+                    apply_picks(inner, &pick.inner);
                 }
             }
         }

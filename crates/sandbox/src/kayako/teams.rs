@@ -52,7 +52,7 @@ impl State {
         let mut draft = TeamDraft::default();
         match params.text("title", p) {
             Some(title) if title.trim().is_empty() => {
-                p.add(Failure::field("FIELD_EMPTY", "title", "The title is empty"))
+                p.add(Failure::field("FIELD_EMPTY", "title", "The title is empty"));
             }
             Some(title) => draft.title = title,
             None => p.add(Failure::required("title")),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bulk;
+mod command;
 mod control;
 mod conversations;
 mod desk;

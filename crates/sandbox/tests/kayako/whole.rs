@@ -1,8 +1,8 @@
 //! Both accounts together, and the promise that a seed says everything.
 
-use sandbox::kayako::{ClockConfig, UserTruth};
+use sandbox::kayako::{ClockConfig, Switches, UserTruth};
 use sandbox::population::KNOWN_BEFORE;
-use sandbox::seed::Size;
+use sandbox::seed::{Company, Size};
 use sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
 
@@ -69,6 +69,26 @@ async fn a_share_of_the_people_exists_beforehand_under_other_names() {
     for sandbox in [sandbox, again, other, fewer] {
         sandbox.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn the_pessimistic_account_opens_even_with_more_agents_than_seats() {
+    let mut config = config(7, 0.1);
+    config.zendesk.company = Company::new(7, Size { agents: 300, ..Size::sample() });
+    config.kayako.switches = Switches::pessimistic();
+    let sandbox = Sandbox::start(config).await.unwrap();
+    let users = sandbox.kayako.users(0, 10_000);
+    assert!(users.iter().filter(|user| user.role != "CUSTOMER").count() > 200);
+    assert_eq!(sandbox.kayako.mails(), []);
+    // What was there beforehand is seen at once, however late new objects appear.
+    let client = reqwest::Client::new();
+    for (list, least) in [("teams", 1), ("users", 201)] {
+        let call = client.get(format!("{}/api/v1/{list}", sandbox.kayako_url));
+        let call = call.basic_auth("admin@acme.example", Some("sandbox-kayako-password"));
+        let listed: serde_json::Value = call.send().await.unwrap().json().await.unwrap();
+        assert!(listed["total_count"].as_u64().unwrap() >= least, "{list}");
+    }
+    sandbox.shutdown().await;
 }
 
 #[tokio::test]
