@@ -11,6 +11,7 @@ pub mod failure;
 pub mod ids;
 pub mod journal;
 pub mod kind;
+pub mod legal;
 pub mod listing;
 pub mod origin;
 pub mod plan;

@@ -1,0 +1,257 @@
+//! The five rules, each with tests that go red without it.
+
+use model::row::{Arrival, Flight, Lease, Row, State, Wait};
+use model::transition::{Event, Refusal, Verdict, next};
+use model::{Epoch, Fence, JobId, KayakoId, Reason, RunNo, UnixMillis};
+
+use crate::{FENCE, LEASE_END, ONE, QUIET, all, claim, registered, row};
+
+const AT: UnixMillis = UnixMillis(9_000);
+
+fn intend(last_send_at: UnixMillis) -> Event {
+    Event::Intend { fence: FENCE, last_send_at }
+}
+
+fn created(arrival: Arrival) -> Event {
+    Event::Created { fence: FENCE, id: KayakoId(9), arrival }
+}
+
+/// Rule 1: the intent is stored before a request is sent. What was created without one is a defect, and it is told.
+#[test]
+fn nothing_is_created_without_an_intent() {
+    let claimed = row(State::Claimed);
+    for event in [
+        created(Arrival::Created),
+        Event::JobAccepted { fence: FENCE, job: JobId(1) },
+        Event::Doubt { fence: FENCE, until: AT, absent: false },
+        Event::Commit { fence: FENCE, command_hash: 1 },
+    ] {
+        assert_eq!(next(Some(&claimed), event, ONE), Err(Refusal::Illegal), "{}", event.name());
+    }
+    // What existed before us may be found without having sent anything.
+    assert!(next(Some(&claimed), created(Arrival::Adopted), ONE).is_ok());
+    let sent = all(claimed, ONE, &[intend(AT), created(Arrival::Created)]).unwrap();
+    assert_eq!((sent.state, sent.kayako_id), (State::Created, Some(KayakoId(9))));
+}
+
+/// Rule 1 again: an intent whose worker vanished is in doubt, whatever else is known.
+#[test]
+fn an_abandoned_intent_is_in_doubt() {
+    let taken = next(Some(&row(State::Intended)), claim(20_000, i64::MIN), ONE).unwrap();
+    assert_eq!((taken.state, taken.doubted), (State::InDoubt, true));
+    let untouched = next(Some(&row(State::Claimed)), claim(20_000, i64::MIN), ONE).unwrap();
+    assert_eq!((untouched.state, untouched.doubted), (State::Claimed, false));
+}
+
+/// Rule 2: a row in doubt is neither sent nor given up before a completed probe: two absences, or a finding.
+#[test]
+fn doubt_is_left_by_a_completed_probe_only() {
+    let doubted = row(State::InDoubt);
+    for event in [
+        intend(AT),
+        Event::Commit { fence: FENCE, command_hash: 1 },
+        Event::Fail { fence: Some(FENCE), reason: Reason::RetriesExhausted },
+        Event::Fail { fence: None, reason: Reason::RetriesExhausted },
+        Event::Skip { fence: Some(FENCE), reason: Reason::NotWanted },
+        Event::Unsent { fence: FENCE, wait: Wait::Retry, until: AT, attempt: true, alone: false },
+    ] {
+        assert_eq!(next(Some(&doubted), event, ONE), Err(Refusal::Illegal), "{}", event.name());
+    }
+    for event in [
+        Event::Release { fence: FENCE },
+        Event::Park { fence: FENCE, wait: Wait::Target, until: AT, attempt: false },
+        Event::Absent { fence: FENCE, confirm_at: AT },
+        Event::Renew { lease: Lease { fence: FENCE, until: LEASE_END } },
+        Event::Published { now: AT, staged_kib: 0 },
+        Event::Register {
+            run: RunNo(2),
+            fingerprint: 2,
+            verdict: Verdict::Filtered(Reason::NotWanted),
+            now: AT,
+        },
+    ] {
+        let after = next(Some(&doubted), event, ONE).unwrap();
+        assert_eq!(after.state, State::InDoubt, "{}", event.name());
+    }
+    let once =
+        next(Some(&doubted), Event::Absent { fence: FENCE, confirm_at: UnixMillis(30_000) }, ONE).unwrap();
+    assert!(once.flight.unwrap().absent_once && once.flight.unwrap().lease.is_none());
+    assert_eq!(
+        next(Some(&once), claim(29_999, i64::MIN), ONE),
+        Err(Refusal::NotYet { until: UnixMillis(30_000) })
+    );
+    let again = next(Some(&once), claim(30_000, i64::MIN), ONE).unwrap();
+    let twice = next(Some(&again), Event::Absent { fence: Fence(6), confirm_at: AT }, ONE).unwrap();
+    let flight = twice.flight.unwrap();
+    assert_eq!(twice.state, State::Claimed);
+    assert!(flight.alone && flight.last_send_at.is_none() && !flight.absent_once);
+}
+
+/// Rule 2 again: the probe comes after the quiet period, counted from the last possible send; a job can be asked at once.
+#[test]
+fn a_probe_waits_for_the_quiet_period() {
+    let quiet_end = UnixMillis(5_000).plus(QUIET);
+    for state in [State::Intended, State::InDoubt] {
+        let row = Row { flight: row(state).flight.map(|f| Flight { lease: None, ..f }), ..row(state) };
+        let early = next(Some(&row), claim(quiet_end.0 - 1, i64::MIN), ONE);
+        assert_eq!(early, Err(Refusal::NotYet { until: quiet_end }), "{}", state.name());
+        assert_eq!(next(Some(&row), claim(quiet_end.0, i64::MIN), ONE).unwrap().state, State::InDoubt);
+        let job = row.flight.map(|f| Flight { job: Some(JobId(3)), ..f });
+        assert!(next(Some(&Row { flight: job, ..row }), claim(1_000, i64::MIN), ONE).is_ok());
+    }
+}
+
+/// Rule 3: the lease's end is the last moment at which a request may be on its way.
+#[test]
+fn nothing_is_sent_after_the_lease() {
+    let claimed = row(State::Claimed);
+    let late = intend(UnixMillis(LEASE_END.0 + 1));
+    assert_eq!(next(Some(&claimed), late, ONE), Err(Refusal::PastLease));
+    assert!(next(Some(&claimed), intend(LEASE_END), ONE).is_ok());
+    let unleased = Row { flight: claimed.flight.map(|f| Flight { lease: None, ..f }), ..claimed };
+    assert_eq!(next(Some(&unleased), intend(AT), ONE), Err(Refusal::StaleFence));
+    for state in [State::Claimed, State::Intended, State::InDoubt, State::Created] {
+        let busy = next(Some(&row(state)), claim(LEASE_END.0 - 1, i64::MIN), ONE);
+        assert_eq!(busy, Err(Refusal::Busy { until: LEASE_END }), "{}", state.name());
+    }
+}
+
+fn fenced(fence: Fence) -> Vec<Event> {
+    let (until, attempt) = (AT, true);
+    vec![
+        Event::Renew { lease: Lease { fence, until: LEASE_END } },
+        Event::Intend { fence, last_send_at: AT },
+        Event::JobAccepted { fence, job: JobId(1) },
+        Event::Unsent { fence, wait: Wait::Retry, until, attempt, alone: false },
+        Event::Doubt { fence, until, absent: false },
+        Event::Absent { fence, confirm_at: AT },
+        Event::Created { fence, id: KayakoId(7), arrival: Arrival::Created },
+        Event::Park { fence, wait: Wait::Retry, until, attempt },
+        Event::Release { fence },
+        Event::Commit { fence, command_hash: 1 },
+        Event::Fail { fence: Some(fence), reason: Reason::RejectedByKayako },
+        Event::Skip { fence: Some(fence), reason: Reason::NotWanted },
+    ]
+}
+
+/// Rule 4: a worker whose claim was taken over is refused, whatever it wants to say.
+#[test]
+fn a_late_worker_is_refused() {
+    for state in [State::Claimed, State::Intended, State::InDoubt, State::Created] {
+        for event in fenced(Fence(4)) {
+            let refused = next(Some(&row(state)), event, ONE);
+            assert_eq!(refused, Err(Refusal::StaleFence), "{} while {}", event.name(), state.name());
+        }
+    }
+}
+
+/// Rule 4 again: so is one whose claim is of an older epoch. The ledger may have lost that another worker took the record over and
+/// sent it; the old fence stands in the row again, and its holder could renew and send it once more.
+#[test]
+fn a_claim_of_an_older_epoch_is_void() {
+    for state in [State::Claimed, State::Intended, State::InDoubt, State::Created] {
+        for event in fenced(FENCE) {
+            let refused = next(Some(&row(state)), event, Epoch(2));
+            assert_eq!(refused, Err(Refusal::StaleFence), "{} while {}", event.name(), state.name());
+        }
+    }
+}
+
+/// Rule 5: what was touched in an older epoch may have been sent in what was lost. It is probed, and not before every
+/// request and every holder of that epoch must be done.
+#[test]
+fn rows_of_an_older_epoch_are_in_doubt() {
+    let begun = 50_000;
+    for state in State::ALL.into_iter().filter(|state| !state.is_settled()) {
+        let early = next(Some(&row(state)), claim(begun - 1, begun), Epoch(2));
+        assert_eq!(early, Err(Refusal::NotYet { until: UnixMillis(begun) }), "{}", state.name());
+        let claimed = next(Some(&row(state)), claim(begun, begun), Epoch(2)).unwrap();
+        assert_eq!(claimed.flight.unwrap().epoch, Epoch(2));
+        if state == State::Created {
+            assert_eq!((claimed.state, claimed.kayako_id), (State::Created, Some(KayakoId(7))));
+        } else {
+            assert_eq!((claimed.state, claimed.doubted), (State::InDoubt, true), "{}", state.name());
+        }
+        // A lease that ends later than that was granted by a ledger that knew better.
+        if row(state).flight.unwrap().lease.is_some() {
+            let held = next(Some(&row(state)), claim(1_000, i64::MIN), Epoch(2));
+            assert_eq!(held, Err(Refusal::NotYet { until: LEASE_END }), "{}", state.name());
+        }
+    }
+}
+
+/// Rule 5 again: in a later epoch even what seems new, or is tried again after it had been in doubt, is probed first.
+#[test]
+fn what_seems_new_in_a_later_epoch_is_probed() {
+    let first = next(Some(&registered(ONE)), claim(0, i64::MIN), ONE).unwrap();
+    assert_eq!(first.state, State::Claimed, "in the first epoch nothing can have been lost");
+    let later = next(Some(&registered(Epoch(2))), claim(0, 0), Epoch(2)).unwrap();
+    assert_eq!(later.state, State::InDoubt);
+    let again = Event::Register { run: RunNo(2), fingerprint: 2, verdict: Verdict::Selected, now: AT };
+    for (doubted, kayako_id, expected) in [
+        (false, None, State::Claimed),
+        (true, None, State::InDoubt),
+        (false, Some(KayakoId(3)), State::InDoubt),
+    ] {
+        let failed = Row { doubted, kayako_id, ..row(State::Failed) };
+        let tried = all(failed, ONE, &[again, claim(AT.0, i64::MIN)]).unwrap();
+        assert_eq!(tried.state, expected, "doubted {doubted}, id {kayako_id:?}");
+    }
+}
+
+/// Waiting, throttling and shutdown never use up an attempt; only what the caller says does.
+#[test]
+fn attempts_are_used_up_only_when_said() {
+    let claimed = row(State::Claimed);
+    let parked = |attempt| {
+        let park = Event::Park { fence: FENCE, wait: Wait::Throttled, until: AT, attempt };
+        next(Some(&claimed), park, ONE).unwrap().flight.unwrap().attempts
+    };
+    assert_eq!((parked(false), parked(true)), (0, 1));
+    let released = next(Some(&claimed), Event::Release { fence: FENCE }, ONE).unwrap();
+    assert_eq!(released.flight.unwrap().attempts, 0);
+}
+
+/// A record that is in Kayako stays migrated whatever a later listing says; an unchanged one is not touched.
+#[test]
+fn what_arrived_stays_arrived() {
+    let register = |fingerprint, verdict| Event::Register { run: RunNo(2), fingerprint, verdict, now: AT };
+    for state in [State::Committed, State::Verified] {
+        for (fingerprint, verdict, updating) in [
+            (1, Verdict::Selected, false),
+            (2, Verdict::Selected, true),
+            (2, Verdict::Filtered(Reason::NotInSample), false),
+            (2, Verdict::Skipped(Reason::DeletedAtSource), false),
+        ] {
+            let after = next(Some(&row(state)), register(fingerprint, verdict), ONE).unwrap();
+            assert_eq!((after.state, after.updating), (state, updating), "{verdict:?}");
+            assert_eq!(after.flight.is_some(), updating);
+        }
+    }
+    let refused = next(Some(&row(State::Committed)), claim(20_000, i64::MIN), ONE);
+    assert_eq!(refused, Err(Refusal::Settled));
+}
+
+/// A failure that the same input would meet again is not tried again by itself; an outage's is, and a filter is overruled on purpose.
+#[test]
+fn a_settled_record_is_tried_again_for_a_cause() {
+    let register = |run, fingerprint| Event::Register {
+        run: RunNo(run),
+        fingerprint,
+        verdict: Verdict::Selected,
+        now: AT,
+    };
+    let failed = |reason| Row { reason: Some(reason), ..row(State::Failed) };
+    for (reason, run, fingerprint, expected) in [
+        (Reason::RejectedByKayako, 2, 1, State::Failed),
+        (Reason::RejectedByKayako, 2, 2, State::Discovered),
+        (Reason::RetriesExhausted, 1, 1, State::Failed),
+        (Reason::RetriesExhausted, 2, 1, State::Discovered),
+    ] {
+        let after = next(Some(&failed(reason)), register(run, fingerprint), ONE).unwrap();
+        assert_eq!(after.state, expected, "{reason} in run {run}, fingerprint {fingerprint}");
+        assert_eq!(after.run, RunNo(run));
+    }
+    let filtered = Row { reason: Some(Reason::NotInSample), ..row(State::Filtered) };
+    assert_eq!(next(Some(&filtered), register(1, 1), ONE).unwrap().state, State::Discovered);
+}
