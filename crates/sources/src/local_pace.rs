@@ -67,6 +67,12 @@ impl LocalPace {
         Self { settings, state: Mutex::new(State { buckets: HashMap::new(), random }) }
     }
 
+    /// Our window is a little longer than the source's: requests do not all travel equally long, and one that arrives
+    /// late would otherwise share a window with those granted after it.
+    fn span(&self) -> Duration {
+        self.settings.window + self.settings.window / 50
+    }
+
     fn ours(&self, bucket: Bucket, limit: u32) -> usize {
         let share = if bucket.shared { self.settings.share.clamp(0.01, 1.0) } else { 1.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and u32::MAX")]
@@ -89,12 +95,12 @@ impl LocalPace {
             }
             window.closed_until = None;
         }
-        while window.granted.front().is_some_and(|&at| at + self.settings.window <= now) {
+        while window.granted.front().is_some_and(|&at| at + self.span() <= now) {
             window.granted.pop_front();
         }
         match window.granted.front() {
             Some(&oldest) if window.granted.len() >= self.ours(bucket, window.limit) => {
-                Err(oldest + self.settings.window)
+                Err(oldest + self.span())
             }
             _ => {
                 window.granted.push_back(now);
@@ -186,7 +192,7 @@ mod tests {
         assert!(granted_at(&pace, OWN, 3).await.iter().all(Duration::is_zero));
         pace.observe(OWN, RateHeaders { limit: Some(5), ..RateHeaders::default() });
         assert!(granted_at(&pace, OWN, 2).await.iter().all(Duration::is_zero));
-        assert_eq!(granted_at(&pace, OWN, 1).await, [Duration::from_mins(1)]);
+        assert!(granted_at(&pace, OWN, 1).await[0] >= Duration::from_mins(1));
     }
 
     #[tokio::test(start_paused = true)]

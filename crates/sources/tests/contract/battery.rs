@@ -1,6 +1,7 @@
 //! What every source must do, written against `dyn Source`: a new help desk brings a [`Desk`] and gets these tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,7 +167,10 @@ pub(crate) async fn fetching_by_id_agrees_with_the_listing(desk: &dyn Desk) {
             }
         }
         assert!(found * 10 >= listed.len() * 7, "{kind}: only {found} of {} were found", listed.len());
-        assert_eq!(source.fetch(kind, &[unknown.clone()]).await.unwrap(), [Fetched::Gone(unknown)]);
+        assert_eq!(
+            source.fetch(kind, std::slice::from_ref(&unknown)).await.unwrap(),
+            [Fetched::Gone(unknown)]
+        );
     }
 }
 
@@ -303,10 +307,10 @@ pub(crate) async fn nothing_printable_holds_credentials(desk: &dyn Desk, secrets
     desk.next_call_meets(Trouble::NotJson);
     let mut printed = String::new();
     for failure in [stranger.check().await.unwrap_err(), stranger.catalogue().await.unwrap_err()] {
-        printed.push_str(&format!("{failure} {failure:?}"));
+        write!(printed, "{failure} {failure:?}").unwrap();
     }
     let listed = everything(&*source, Kind::Case).await;
-    printed.push_str(&format!("{:?}", source.check().await.unwrap()));
+    write!(printed, "{:?}", source.check().await.unwrap()).unwrap();
     for secret in secrets {
         assert!(!printed.contains(secret), "{secret} shows in: {printed}");
     }
