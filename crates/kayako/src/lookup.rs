@@ -19,7 +19,8 @@ use crate::paging::{Completeness, Identified};
 /// What is known about one id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup<T> {
-    /// At least one active object carries it; more than one is a double.
+    /// At least one active object carries it; more than one is a double. One object proves existence, not
+    /// uniqueness: when the pages did not add up there may be more.
     Found(Vec<T>),
     /// No active object carries it.
     Absent,
