@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use kayako::RoleType;
 use ledger::NaturalKey;
 use model::command::{IfAbsent, LoadCommand};
+use model::journal::What;
 use model::row::{Arrival, Wait};
 use model::{Classify, Fence, Kind, Reason, RecordKey};
 
@@ -32,7 +33,9 @@ pub(crate) struct Adoption {
 fn natural_keys(command: &LoadCommand) -> Vec<String> {
     match command {
         LoadCommand::Team(team) => vec![fold(&team.title)],
-        LoadCommand::Organization(organization) => vec![fold(&organization.name)],
+        LoadCommand::Organization(organization) => {
+            std::iter::once(fold(&organization.name)).chain(organization.domains.iter().cloned()).collect()
+        }
         LoadCommand::User(user) => user.emails.clone(),
         LoadCommand::Case(_) => Vec::new(),
     }
@@ -51,7 +54,18 @@ impl Desk {
             return Ok(Adoption { to_send: works, present: Vec::new() });
         }
         let (owners, mut present) = self.merge(hands, fence, works).await?;
-        let keys: Vec<Vec<String>> = owners.iter().map(|work| natural_keys(work.command())).collect();
+        let keys: Vec<Vec<String>> = owners
+            .iter()
+            .map(|work| {
+                let mut keys = natural_keys(work.command());
+                // A company is known by its name; a domain alone does not make two companies one.
+                if kind == Kind::Organization {
+                    keys.truncate(1);
+                }
+                keys.retain(|key| !work.lost_keys.contains(key));
+                keys
+            })
+            .collect();
         let asked: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();
         let found = match self.existing(kind, &asked).await {
             Ok(found) => found,
@@ -118,26 +132,40 @@ impl Desk {
         works: Vec<Work>,
     ) -> Result<(Vec<Work>, Vec<(Work, Object)>), Error> {
         let mut pairs: Vec<(NaturalKey, RecordKey)> = Vec::new();
-        let mut first: Vec<Option<usize>> = Vec::with_capacity(works.len());
+        let mut spans: Vec<(usize, Vec<String>)> = Vec::with_capacity(works.len());
         for work in &works {
             let keys = natural_keys(work.command());
-            first.push((!keys.is_empty()).then_some(pairs.len()));
+            let start = pairs.len();
             pairs.extend(keys.iter().map(|key| (self.natural_key(work.kind(), key), work.key().clone())));
+            spans.push((start, keys));
         }
         let holders = self.ledger.claim_natural(&pairs).await.during("claim natural keys")?;
         let mut owners = Vec::new();
         let mut others: Vec<(Work, RecordKey)> = Vec::new();
-        for (work, first) in works.into_iter().zip(first) {
+        let mut history = Vec::new();
+        for (mut work, (start, keys)) in works.into_iter().zip(spans) {
+            let mut held = keys.into_iter().zip(holders.iter().skip(start));
             // Only the deciding key merges: with any key, two people who list each other's address second would wait for
             // each other for ever.
-            match first.and_then(|at| holders.get(at)) {
-                Some(holder) if holder != work.key() => {
+            match held.next() {
+                Some((_, holder)) if holder != work.key() => {
                     let holder = holder.clone();
                     others.push((work, holder));
+                    continue;
                 }
-                _ => owners.push(work),
+                _ => {}
             }
+            work.lost_keys = held.filter(|(_, holder)| *holder != work.key()).map(|(key, _)| key).collect();
+            if !work.lost_keys.is_empty() {
+                let detail = format!(
+                    "{} addresses or domains belong to another record and were left there",
+                    work.lost_keys.len()
+                );
+                history.push(self.entry(work.incoming.run, work.key(), What::Noted { detail }));
+            }
+            owners.push(work);
         }
+        self.journal(&history).await?;
         let keys: Vec<RecordKey> = others.iter().map(|(_, holder)| holder.clone()).collect();
         let rows = self.ledger.rows(&keys).await.during("read owners of natural keys")?;
         let mut merged = Vec::new();

@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 
 use kayako::{
-    Client, Field, FieldOwner, FieldType, FormId, LocaleId, MailboxId, PriorityId, RoleId, RoleType,
-    StatusId, TypeId,
+    Client, Field, FieldOwner, FormId, LocaleId, MailboxId, PriorityId, RoleId, RoleType, StatusId, TypeId,
 };
 use model::KayakoId;
 use model::record::Role;
@@ -17,7 +16,6 @@ use crate::error::{During, Error};
 /// One custom field.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetField {
-    pub(crate) kind: Option<FieldType>,
     /// Option ids by folded label.
     pub(crate) options: HashMap<String, u64>,
 }
@@ -67,7 +65,7 @@ fn fields(list: Vec<Field>) -> HashMap<String, TargetField> {
                 }
             }
         }
-        found.insert(key, TargetField { kind: field.kind, options });
+        found.insert(key, TargetField { options });
     }
     found
 }

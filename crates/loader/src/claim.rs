@@ -1,6 +1,6 @@
 //! Claims a batch: which of its records may be worked on now, and with which parents' ids.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -82,7 +82,7 @@ impl Desk {
         for ((one, parents), claim) in incoming.into_iter().zip(parents).zip(batch.claims) {
             match claim {
                 Claim::Go { row, parents: states } => {
-                    let view = self.plan(&one.plan).await?;
+                    let catalogue = self.catalogue(&one.plan).await?;
                     let standing = match standing(&parents, &states, None) {
                         Standing::NeedsPlaceholder => {
                             if placeholder.is_none() {
@@ -102,8 +102,9 @@ impl Desk {
                         incoming: one,
                         row,
                         parents: Arc::default(),
-                        catalogue: Arc::clone(&view.catalogue),
+                        catalogue,
                         origin_key,
+                        lost_keys: HashSet::new(),
                     };
                     match standing {
                         Standing::Ready(ids) => {

@@ -33,13 +33,7 @@ pub(crate) struct Desk {
     pub(crate) context: Context,
     pub(crate) metrics: Metrics,
     pub(crate) uploads_in_flight: usize,
-    plans: tokio::sync::Mutex<HashMap<String, Arc<PlanView>>>,
-}
-
-/// A plan and what it means in the account.
-pub(crate) struct PlanView {
-    pub(crate) plan: Plan,
-    pub(crate) catalogue: Arc<Catalogue>,
+    catalogues: tokio::sync::Mutex<HashMap<String, Arc<Catalogue>>>,
 }
 
 /// The deliveries of a batch, so that a batch that cannot go on can still give its messages back.
@@ -104,7 +98,7 @@ impl Desk {
             context,
             metrics,
             uploads_in_flight,
-            plans: tokio::sync::Mutex::default(),
+            catalogues: tokio::sync::Mutex::default(),
         }
     }
 
@@ -112,26 +106,22 @@ impl Desk {
         QueueName::new(self.migration.as_str(), stage)
     }
 
-    /// The plan of a run and the account's catalogue for it, read once.
-    pub(crate) async fn plan(&self, hash: &str) -> Result<Arc<PlanView>, Error> {
-        let mut plans = self.plans.lock().await;
-        if let Some(view) = plans.get(hash) {
-            return Ok(Arc::clone(view));
+    /// What the account offers for a run's plan, read once.
+    pub(crate) async fn catalogue(&self, hash: &str) -> Result<Arc<Catalogue>, Error> {
+        let mut catalogues = self.catalogues.lock().await;
+        if let Some(catalogue) = catalogues.get(hash) {
+            return Ok(Arc::clone(catalogue));
         }
         let stored: Option<(_, facts::StoredPlan)> =
             self.ledger.document(&facts::plan(hash)).await.during("read the plan")?;
         let broken = |problem: String| Error::Plan { hash: hash.to_owned(), problem };
         let (_, stored) = stored.ok_or_else(|| broken("it is not in the ledger".to_owned()))?;
         let plan = Plan::parse(&stored.yaml).map_err(|problems| broken(problems.to_string()))?;
-        let catalogue = Catalogue::read(
-            &self.client,
-            plan.agents.default.as_ref().map(EmailAddress::as_str),
-            plan.target.mailbox.as_ref().map(EmailAddress::as_str),
-        )
-        .await?;
-        let view = Arc::new(PlanView { plan, catalogue: Arc::new(catalogue) });
-        plans.insert(hash.to_owned(), Arc::clone(&view));
-        Ok(view)
+        let default_agent = plan.agents.default.as_ref().map(EmailAddress::as_str);
+        let mailbox = plan.target.mailbox.as_ref().map(EmailAddress::as_str);
+        let catalogue = Arc::new(Catalogue::read(&self.client, default_agent, mailbox).await?);
+        catalogues.insert(hash.to_owned(), Arc::clone(&catalogue));
+        Ok(catalogue)
     }
 
     /// One line of a record's history.

@@ -198,7 +198,8 @@ impl Desk {
                 .filter_map(|e| e.email)
                 .map(|e| fold(&e))
                 .collect();
-            for email in command.emails.iter().skip(1).filter(|email| !present.contains(*email)) {
+            let ours = command.emails.iter().skip(1).filter(|email| !work.lost_keys.contains(*email));
+            for email in ours.filter(|email| !present.contains(*email)) {
                 let slot = self.client.slot(RateClass::Write).await?;
                 match self.client.add_user_email(slot, id, email, false).await {
                     // It is another person's in Kayako; that person keeps it.

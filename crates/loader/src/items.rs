@@ -54,7 +54,7 @@ pub(crate) fn organization(work: &Work, command: &OrganizationCommand) -> Item<N
     let item = NewOrganization {
         legacy_id: Some(work.origin_key.as_str().to_owned()),
         name: command.name.clone(),
-        domains: command.domains.clone(),
+        domains: command.domains.iter().filter(|domain| !work.lost_keys.contains(*domain)).cloned().collect(),
         is_shared: command.shared.then_some(true),
         is_validated: None,
         field_values,

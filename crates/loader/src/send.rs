@@ -30,6 +30,14 @@ enum Items {
     Cases(Vec<kayako::BulkCase>, Option<kayako::SessionGeneration>),
 }
 
+/// What a request led to.
+enum Answer {
+    /// A bulk insert: the job that does it.
+    Job(Job),
+    /// A single insert: the object.
+    Object(Object),
+}
+
 impl Desk {
     /// Writes records that are certainly not in Kayako, as one request. Returns those that are there now.
     pub(crate) async fn send(
@@ -67,11 +75,16 @@ impl Desk {
         self.metrics.batches.with_label_values(&[kind.name()]).inc();
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most 200 records")]
         self.metrics.batch_records.observe(works.len() as f64);
-        let answer = self.post(slot, &items).await;
+        let alone = works.len() == 1 && works.iter().all(|work| work.flight().alone);
+        let answer = self.post(slot, &items, alone).await;
         drop(items);
         self.context.crash.reached(crash_points::SENT).await?;
         match answer {
-            Ok(job) => self.accepted(hands, fence, kind, works, job).await,
+            Ok(Answer::Job(job)) => self.accepted(hands, fence, kind, works, job).await,
+            Ok(Answer::Object(object)) => {
+                let found = works.into_iter().map(|work| (work, object.clone())).collect();
+                self.present(hands, fence, found, Arrival::Created).await
+            }
             Err(error) => {
                 self.unanswered(hands, fence, works, &error, last_send_at).await?;
                 Ok(Vec::new())
@@ -183,13 +196,25 @@ impl Desk {
         Ok((!kept.is_empty()).then_some((kept, items, slot, last_send_at)))
     }
 
-    async fn post(&self, slot: Slot, items: &Items) -> Result<Job, kayako::Error> {
-        match items {
-            Items::Teams(items) => self.client.bulk_teams(slot, items).await,
-            Items::Organizations(items) => self.client.bulk_organizations(slot, items).await,
-            Items::Users(items) => self.client.bulk_users(slot, items).await,
-            Items::Cases(items, session) => self.client.bulk_cases(slot, items, *session).await,
-        }
+    /// A record alone is one that a batch lost without a word: a single insert tells why. Not so for cases, which would
+    /// lose dates and authors; they go as a bulk of one.
+    async fn post(&self, slot: Slot, items: &Items, alone: bool) -> Result<Answer, kayako::Error> {
+        let job = match (items, alone) {
+            (Items::Teams(items), true) if let [item] = items.as_slice() => {
+                return Ok(Answer::Object(self.client.create_team(slot, item).await?.into()));
+            }
+            (Items::Organizations(items), true) if let [item] = items.as_slice() => {
+                return Ok(Answer::Object(self.client.create_organization(slot, item).await?.into()));
+            }
+            (Items::Users(items), true) if let [item] = items.as_slice() => {
+                return Ok(Answer::Object(self.client.create_user(slot, item).await?.into()));
+            }
+            (Items::Teams(items), _) => self.client.bulk_teams(slot, items).await?,
+            (Items::Organizations(items), _) => self.client.bulk_organizations(slot, items).await?,
+            (Items::Users(items), _) => self.client.bulk_users(slot, items).await?,
+            (Items::Cases(items, session), _) => self.client.bulk_cases(slot, items, *session).await?,
+        };
+        Ok(Answer::Job(job))
     }
 
     /// The account took the batch as a job: wait for its end and see what is there.

@@ -29,8 +29,6 @@ pub(crate) enum Ending {
     InDoubt { until: UnixMillis, absent: bool, detail: String },
     /// Does not arrive.
     Failed { reason: Reason, detail: String },
-    /// A drain: given back untouched.
-    LetGo,
 }
 
 impl Ending {
@@ -41,7 +39,6 @@ impl Ending {
             Self::Unsent { .. } => "unsent",
             Self::InDoubt { .. } => "in_doubt",
             Self::Failed { .. } => "failed",
-            Self::LetGo => "let_go",
         }
     }
 
@@ -99,16 +96,11 @@ impl Desk {
             .filter(|((work, _), _)| crate::upload::has_staged(work.command()))
             .map(|((work, _), _)| work.key().clone())
             .collect();
-        let moves = endings.into_iter().zip(rows).map(|((work, ending), row)| async move {
-            match (ending, row) {
-                (Ending::LetGo, _) => {
-                    // Not acked: the broker gives it to another loader at once.
-                    drop(hands.take(work.incoming.ticket));
-                    Ok(())
-                }
-                (_, Ok(row)) => self.pass_on(hands, work.incoming, &row).await,
-                (_, Err(Refusal::StaleFence | Refusal::Settled)) => self.done(hands, work.incoming.ticket).await,
-                (_, Err(refusal)) => {
+        let moves = endings.into_iter().zip(rows).map(|((work, _), row)| async move {
+            match row {
+                Ok(row) => self.pass_on(hands, work.incoming, &row).await,
+                Err(Refusal::StaleFence | Refusal::Settled) => self.done(hands, work.incoming.ticket).await,
+                Err(refusal) => {
                     tracing::error!(record = %work.key(), state = work.row.state.name(), %refusal, "an ending was refused");
                     self.delay(hands, work.incoming, self.timing.visibility).await
                 }
@@ -172,7 +164,6 @@ fn event(work: &Work, ending: &Ending, fence: Fence) -> Event {
         }
         Ending::InDoubt { until, absent, .. } => Event::Doubt { fence, until, absent },
         Ending::Failed { reason, .. } => Event::Fail { fence: Some(fence), reason },
-        Ending::LetGo => Event::Release { fence },
     }
 }
 
@@ -183,7 +174,7 @@ fn told(work: &Work, ending: &Ending) -> Option<What> {
             _ => None,
         },
         // Waiting for a parent is the normal life of a record and not worth a line each time.
-        Ending::Parked { wait: Wait::Parent, .. } | Ending::LetGo => None,
+        Ending::Parked { wait: Wait::Parent, .. } => None,
         Ending::Parked { class, detail, .. } | Ending::Unsent { class, detail, .. } => {
             Some(What::Tried { class: (*class).to_owned(), detail: detail.clone() })
         }

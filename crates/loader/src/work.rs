@@ -1,6 +1,6 @@
 //! One record in a loader's hands.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kayako::{OrganizationId, TeamId, UserId};
@@ -34,6 +34,8 @@ pub(crate) struct Work {
     pub(crate) parents: Arc<HashMap<RecordKey, KayakoId>>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) origin_key: OriginKey,
+    /// Natural keys (second addresses, domains) that are another record's: left out of what is written.
+    pub(crate) lost_keys: HashSet<String>,
 }
 
 impl Work {

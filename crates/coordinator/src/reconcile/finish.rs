@@ -12,7 +12,12 @@ impl Coordinator {
     /// Finishes the run if nothing is left to do.
     pub(crate) async fn finish(&mut self, world: &World) -> Result<(), Error> {
         let read = world.phases.iter().all(|phase| phase.opened && phase.shards_done >= phase.shards);
-        if !read || world.counts.outstanding() > 0 || !self.sample_registered(world).await? {
+        if !read || world.counts.outstanding() > 0 {
+            return Ok(());
+        }
+        // The sample is drawn after the turn's look at the run: look again now that its phase is open.
+        let Some(run) = self.commands.run(world.run.number).await? else { return Ok(()) };
+        if !self.sample_registered(&run).await? {
             return Ok(());
         }
         // Facts and counts were read one after the other: look at the counts again now that all is read.
@@ -62,10 +67,10 @@ impl Coordinator {
     }
 
     /// A demo has no shards: its cases are named in the run, and each must have been registered.
-    async fn sample_registered(&self, world: &World) -> Result<bool, Error> {
+    async fn sample_registered(&self, run: &Run) -> Result<bool, Error> {
         let keys: Vec<_> =
-            world.run.sample.iter().map(|id| model::RecordKey::new(model::Kind::Case, id.as_str())).collect();
+            run.sample.iter().map(|id| model::RecordKey::new(model::Kind::Case, id.as_str())).collect();
         let rows = self.ledger.rows(&keys).await.during("look for the sample")?;
-        Ok(rows.iter().all(|row| row.is_some_and(|row| row.run == world.run.number)))
+        Ok(rows.iter().all(|row| row.is_some_and(|row| row.run == run.number)))
     }
 }
