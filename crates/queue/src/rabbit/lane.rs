@@ -20,7 +20,7 @@ use futures::poll;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{Confirmation, PublisherConfirm};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::config::RabbitConfig;
@@ -35,12 +35,17 @@ pub(super) struct Outgoing {
     pub(super) message: Message,
 }
 
+/// One answer per message, in order.
+pub(super) type Answers = Vec<Result<()>>;
+
 /// Some messages of one caller.
 pub(super) struct Parcel {
     pub(super) messages: Vec<Outgoing>,
     /// When the caller must have its answers.
     pub(super) deadline: Instant,
-    pub(super) answer: oneshot::Sender<Vec<Result<()>>>,
+    pub(super) answer: oneshot::Sender<Answers>,
+    /// The parcel's share of the lane's memory; given back when it is settled.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 impl Parcel {
@@ -63,7 +68,7 @@ impl Lane {
     }
 
     /// Publishes parcels until the last publisher is gone.
-    pub(super) async fn run(mut self, mut parcels: mpsc::Receiver<Parcel>) {
+    pub(super) async fn run(mut self, mut parcels: mpsc::UnboundedReceiver<Parcel>) {
         let mut held_over = None;
         loop {
             let first = match held_over.take() {
@@ -101,6 +106,7 @@ impl Lane {
             let share = answers.by_ref().take(parcel.messages.len()).collect();
             // A caller that went away does not want its answer.
             let _ = parcel.answer.send(share);
+            drop(parcel.room);
         }
     }
 
@@ -131,7 +137,7 @@ impl Lane {
         }
     }
 
-    async fn publish(&mut self, line: &Line, messages: &[&Outgoing], deadline: Instant) -> Vec<Result<()>> {
+    async fn publish(&mut self, line: &Line, messages: &[&Outgoing], deadline: Instant) -> Answers {
         let first_token = self.next_token;
         self.next_token += messages.len() as u64;
         let mut cause = None;

@@ -8,24 +8,52 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::types::ShortString;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::config::RabbitConfig;
-use super::lane::{Lane, Outgoing, Parcel};
+use super::lane::{Answers, Lane, Outgoing, Parcel};
 use super::link::Link;
 use super::topology::Topology;
 use crate::message::check_migration;
 use crate::{Error, Message, Publisher, QueueName, Result};
 
-/// Parcels that may wait for a lane: enough to keep it busy, few enough that memory stays at some windows.
-const WAITING_PARCELS: usize = 4;
+/// Windows of bytes that a lane holds: one in flight, one waiting to follow at once. What comes beyond waits with its
+/// caller. Counted in bytes, not in parcels, so that many callers with a message each still fill a window together.
+const WINDOWS_HELD: usize = 2;
+/// The unit in which room is counted, in bytes; also what the smallest message is taken to cost.
+const ROOM_UNIT: usize = 1024;
+
+/// The way to one lane.
+struct Entrance {
+    parcels: mpsc::UnboundedSender<Parcel>,
+    /// Bounds what is in the lane's hands, in units of [`ROOM_UNIT`].
+    room: Arc<Semaphore>,
+    capacity: usize,
+}
+
+impl Entrance {
+    /// Hands a parcel over as soon as there is room; one that is larger than all the room goes alone.
+    async fn hand_over(
+        &self,
+        messages: Vec<Outgoing>,
+        deadline: Instant,
+    ) -> Option<oneshot::Receiver<Answers>> {
+        let units =
+            messages.iter().map(|outgoing| outgoing.message.size().div_ceil(ROOM_UNIT).max(1)).sum::<usize>();
+        let units = u32::try_from(units.min(self.capacity)).ok()?;
+        let room = timeout_at(deadline, Arc::clone(&self.room).acquire_many_owned(units)).await.ok()?.ok()?;
+        let (answer, answered) = oneshot::channel();
+        self.parcels.send(Parcel { messages, deadline, answer, room }).ok()?;
+        Some(answered)
+    }
+}
 
 pub(super) struct RabbitPublisher {
     config: Arc<RabbitConfig>,
     topology: Topology,
     link: Arc<Link>,
-    lanes: Vec<mpsc::Sender<Parcel>>,
+    lanes: Vec<Entrance>,
     next_lane: AtomicUsize,
 }
 
@@ -33,9 +61,10 @@ impl RabbitPublisher {
     /// Starts the lanes; they end with the publisher.
     pub(super) fn start(config: Arc<RabbitConfig>, topology: Topology, link: Arc<Link>) -> Self {
         let lane = |_| {
-            let (sender, parcels) = mpsc::channel(WAITING_PARCELS);
+            let (sender, parcels) = mpsc::unbounded_channel();
             tokio::spawn(Lane::new(Arc::clone(&config), Arc::clone(&link)).run(parcels));
-            sender
+            let capacity = (WINDOWS_HELD * config.window_bytes / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS);
+            Entrance { parcels: sender, room: Arc::new(Semaphore::new(capacity)), capacity }
         };
         let lanes = (0..config.lanes).map(lane).collect();
         Self { config, topology, link, lanes, next_lane: AtomicUsize::new(0) }
@@ -65,12 +94,9 @@ impl RabbitPublisher {
                 outgoing.push(Outgoing { exchange, routing_key, message });
             }
             let deadline = Instant::now() + self.config.publish_timeout;
-            let (answer, answered) = oneshot::channel();
-            let parcel = Parcel { messages: outgoing, deadline, answer };
-            match timeout_at(deadline, lane.send(parcel)).await {
-                Ok(Ok(())) => waiting.push((indices, answered)),
-                Ok(Err(_)) => indices.into_iter().for_each(|index| answers[index] = Err(Error::Closed)),
-                Err(_) => indices.into_iter().for_each(|index| answers[index] = Err(self.link.unsent())),
+            match lane.hand_over(outgoing, deadline).await {
+                Some(answered) => waiting.push((indices, answered)),
+                None => indices.into_iter().for_each(|index| answers[index] = Err(self.link.unsent())),
             }
         }
         for (indices, answered) in waiting {
