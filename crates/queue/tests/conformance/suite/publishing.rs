@@ -36,7 +36,7 @@ pub(crate) async fn mixed_routing_is_settled_exactly(rig: Arc<Rig>) {
     let queue = rig.queue("m").await;
     let nowhere = QueueName::new("ghost", Stage::Load);
     // Mostly calls of a few messages, so that windows mix both kinds closely; some that fill and split windows.
-    let size = |call: usize| if call % 50 == 0 { 300 } else { 1 + call % 3 };
+    let size = |call: usize| if call.is_multiple_of(50) { 300 } else { 1 + call % 3 };
     // In pairs, because calls take turns between two channels: each must see both kinds.
     let is_routed = |call: usize| (call / 2).is_multiple_of(2);
     let calls = (0..CALLS).map(|call| {
