@@ -2,7 +2,7 @@
 
 use ledger::Ledger;
 use model::RunNo;
-use model::facts::{self, Current, StoredPlan};
+use model::facts::{self, Current, LoginBlock, StoredPlan};
 use model::plan::Plan;
 use model::run::{Run, RunMode, RunStatus};
 
@@ -124,7 +124,25 @@ impl Commands {
 
     /// Work goes on, also after a halt.
     pub async fn resume(&self) -> Result<Run, Error> {
+        self.allow_login_again().await?;
         self.change(|_| RunStatus::Running).await
+    }
+
+    /// Forgets a refused log-in: an operator says that the credentials are right now.
+    async fn allow_login_again(&self) -> Result<(), Error> {
+        loop {
+            let found = self
+                .ledger
+                .document::<Option<LoginBlock>>(facts::LOGIN_BLOCK)
+                .await
+                .during("read the log-in block")?;
+            let Some((version, Some(_))) = found else { return Ok(()) };
+            let cleared =
+                self.ledger.put_document(facts::LOGIN_BLOCK, Some(version), &None::<LoginBlock>).await;
+            if cleared.during("remove the log-in block")?.is_ok() {
+                return Ok(());
+            }
+        }
     }
 
     /// Gives the run up. What was migrated stays; what is in the queues is deleted by a reconciler.

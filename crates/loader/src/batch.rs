@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use model::Kind;
 use model::row::State;
+use model::{Classify, FailureClass, Fence, Kind, RecordKey};
 use queue::{Delivery, Stage};
 
 use crate::claim::AskedFor;
@@ -29,6 +29,7 @@ impl Desk {
     ) -> Result<(), Error> {
         let hands = Hands::new(deliveries);
         let started = std::time::Instant::now();
+        let run = incoming.first().map(|one| one.run);
         let result = self.life(&hands, asked, kind, incoming).await;
         self.metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
         let rest = hands.rest();
@@ -36,11 +37,16 @@ impl Desk {
             if matches!(error, Error::Crash(_)) {
                 return result;
             }
-            tracing::warn!(
-                error = runtime_chain(error),
-                kind = kind.name(),
-                "a batch could not go on; its messages come again"
-            );
+            let error_chain = runtime::error::chain(error);
+            if let (FailureClass::Halt, Some(run)) = (error.class(), run) {
+                self.halt(run, error_chain).await?;
+            } else {
+                tracing::warn!(
+                    error = error_chain,
+                    kind = kind.name(),
+                    "a batch could not go on; its messages come again"
+                );
+            }
         }
         self.give_back(rest).await?;
         result
@@ -72,6 +78,12 @@ impl Desk {
             return Ok(());
         }
         self.context.crash.reached(crash_points::CLAIMED).await?;
+        let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
+        self.renewing(fence, &keys, self.write(hands, fence, kind, works)).await?
+    }
+
+    /// From claim to ack.
+    async fn write(&self, hands: &Hands, fence: Fence, kind: Kind, works: Vec<Work>) -> Result<(), Error> {
         let (mut fresh, mut doubtful, mut resumed) = (Vec::new(), Vec::new(), Vec::new());
         for work in works {
             match work.row.state {
@@ -101,15 +113,4 @@ impl Desk {
         drop(singles);
         self.finish(hands, fence, kind, done).await
     }
-}
-
-fn runtime_chain(error: &Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
 }

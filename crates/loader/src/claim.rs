@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use ledger::{Claim, ClaimRequest, ParentState};
 use model::command::{Otherwise, Parent};
 use model::envelope::{Envelope, ExtractTask, HEADER_VERSION, VERSION, encode};
@@ -29,7 +30,7 @@ impl AskedFor {
     /// More than this and the oldest answers are long there.
     const MOST: usize = 20_000;
 
-    async fn first_time(&self, key: &RecordKey, again_after: std::time::Duration) -> bool {
+    async fn first_time(&self, key: &RecordKey, again_after: Duration) -> bool {
         let mut asked = self.0.lock().await;
         if asked.len() > Self::MOST {
             asked.clear();
@@ -75,6 +76,7 @@ impl Desk {
         hands.set_clock(batch.now);
         let mut working = Vec::new();
         let mut endings = Vec::new();
+        let mut parked: Vec<(Incoming, Duration)> = Vec::new();
         let mut missing: Vec<RecordKey> = Vec::new();
         let mut placeholder: Option<Option<Row>> = None;
         let (run, plan_hash) =
@@ -134,11 +136,10 @@ impl Desk {
                         unsettled.into_iter().filter(|(_, state)| state.is_none()).map(|(key, _)| key),
                     );
                     let wait = until.map_or(self.timing.parent_wait, |until| hands.now().until(until));
-                    self.delay(hands, one, wait).await?;
+                    parked.push((one, wait));
                 }
                 Claim::Busy { until } | Claim::NotYet { until } => {
-                    let wait = hands.now().until(until);
-                    self.delay(hands, one, wait).await?;
+                    parked.push((one, hands.now().until(until)));
                 }
                 Claim::Settled { row, same_command } => {
                     if row.updating {
@@ -162,6 +163,8 @@ impl Desk {
             }
         }
         self.settle(hands, batch.fence, endings).await?;
+        let parked = parked.into_iter().map(|(one, wait)| self.delay(hands, one, wait));
+        join_all(parked).await.into_iter().collect::<Result<Vec<()>, Error>>()?;
         self.ask_for(asked, missing, run, &plan_hash).await?;
         Ok((batch.fence, working))
     }

@@ -13,7 +13,7 @@ use model::journal::{Entry, What};
 use model::plan::{EmailAddress, Plan};
 use model::run::{Run, RunStatus};
 use model::timing::Timing;
-use model::{MigrationId, Origin, RecordKey, RunNo, UnixMillis};
+use model::{Fence, MigrationId, Origin, RecordKey, RunNo, UnixMillis};
 use queue::{Broker, Delivery, Publisher, QueueName, Stage};
 use runtime::Context;
 
@@ -122,6 +122,31 @@ impl Desk {
         let catalogue = Arc::new(Catalogue::read(&self.client, default_agent, mailbox).await?);
         catalogues.insert(hash.to_owned(), Arc::clone(&catalogue));
         Ok(catalogue)
+    }
+
+    /// A person may have changed the account while the run was stopped: log in and look again.
+    pub(crate) async fn start_afresh(&self) {
+        self.client.allow_login_again();
+        self.catalogues.lock().await.clear();
+    }
+
+    /// Runs `work` while renewing the lease of the records in hand, so that long uploads or many steps do not cost
+    /// the claim. Rows that are settled meanwhile refuse the renewal, which is fine.
+    pub(crate) async fn renewing<T>(
+        &self,
+        fence: Fence,
+        keys: &[RecordKey],
+        work: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = self.context.clock.sleep(self.timing.lease / 3) => {
+                    self.ledger.renew(fence, keys, self.timing.lease).await.during("renew")?;
+                }
+            }
+        }
     }
 
     /// One line of a record's history.

@@ -2,7 +2,7 @@
 //! concurrency per process, and log-ins that are single-flight for the whole account.
 //!
 //! Constraints: no call is sent while the account asked for a pause; one bad log-in blocks every replica until an operator
-//! acts ([`allow_login_again`]); nothing here waits with a record's intent already stored, because the client asks the gate first.
+//! acts (`resume` removes the block); nothing here waits with a record's intent already stored, because the client asks the gate first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,13 @@ use async_trait::async_trait;
 use kayako::{CallOutcome, Error, Gate, LoginResult, RateClass};
 use ledger::{Ledger, LockToken};
 use model::FailureClass;
+use model::facts::{LOGIN_BLOCK, LoginBlock};
 use model::timing::Timing;
 use runtime::circuit::{Admission, Circuit, CircuitSettings};
 use runtime::concurrency::{CallOutcome as Latency, ConcurrencySettings};
 use runtime::limiter::{Limiter, Permit};
 use runtime::{Context, UnixMillis};
-use serde::{Deserialize, Serialize};
 
-/// Document that says that the last log-in was bad.
-const BLOCKED: &str = "login/blocked";
 /// Lock of the account's log-in.
 const LOGIN: &str = "login";
 /// Calls asked for at a time: one round trip to the ledger for as many as a loader sends in some 200 ms at 5,000 a
@@ -43,21 +41,6 @@ pub struct GateSettings {
     pub timing: Timing,
     /// Unique name of this process.
     pub owner: String,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Blocked {
-    since: model::UnixMillis,
-}
-
-/// Forgets a bad log-in: an operator says that the credentials are right now.
-pub async fn allow_login_again(ledger: &Ledger) -> Result<(), ledger::Error> {
-    while let Some((version, blocked)) = ledger.document::<Option<Blocked>>(BLOCKED).await? {
-        if blocked.is_none() || ledger.put_document(BLOCKED, Some(version), &None::<Blocked>).await?.is_ok() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// A gate over the ledger. Cheap to clone.
@@ -171,9 +154,10 @@ impl AccountGate {
     async fn put_blocked(&self) -> Result<(), ledger::Error> {
         let ledger = &self.shared.ledger;
         loop {
-            let expected = ledger.document::<Option<Blocked>>(BLOCKED).await?.map(|(version, _)| version);
-            let blocked = Some(Blocked { since: ledger.now().await? });
-            if ledger.put_document(BLOCKED, expected, &blocked).await?.is_ok() {
+            let expected =
+                ledger.document::<Option<LoginBlock>>(LOGIN_BLOCK).await?.map(|(version, _)| version);
+            let blocked = Some(LoginBlock { since: ledger.now().await? });
+            if ledger.put_document(LOGIN_BLOCK, expected, &blocked).await?.is_ok() {
                 return Ok(());
             }
         }
@@ -255,7 +239,8 @@ impl Gate for AccountGate {
         let lost = |error: ledger::Error| Error::gate(FailureClass::NotSent, error);
         let ttl = self.shared.settings.timing.leadership;
         loop {
-            let blocked = self.shared.ledger.document::<Option<Blocked>>(BLOCKED).await.map_err(lost)?;
+            let blocked =
+                self.shared.ledger.document::<Option<LoginBlock>>(LOGIN_BLOCK).await.map_err(lost)?;
             if blocked.is_some_and(|(_, blocked)| blocked.is_some()) {
                 return Err(Error::gate(FailureClass::Halt, Held::LoginBlocked));
             }

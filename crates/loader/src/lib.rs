@@ -33,7 +33,7 @@ mod work;
 
 pub use catalogue::Catalogue;
 pub use error::Error;
-pub use gate::{AccountGate, GateSettings, allow_login_again};
+pub use gate::{AccountGate, GateSettings};
 pub use metrics::Metrics;
 pub use service::{Loader, Settings};
 

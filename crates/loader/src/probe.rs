@@ -210,18 +210,11 @@ impl Desk {
         Ok(to_send)
     }
 
-    /// Waits for a job's end while renewing the lease of its records; `None` if it did not end in time.
-    pub(crate) async fn job_end(
-        &self,
-        fence: Fence,
-        works: &[Work],
-        job: kayako::Job,
-    ) -> Result<Option<kayako::Job>, Error> {
-        let keys: Vec<_> = works.iter().map(|work| work.key().clone()).collect();
+    /// Waits for a job's end; `None` if it did not end in time.
+    pub(crate) async fn job_end(&self, job: kayako::Job) -> Result<Option<kayako::Job>, Error> {
         let clock = &self.context.clock;
         let started = clock.now();
         let mut pause = self.timing.job_poll / 8;
-        let mut renewed = started;
         let mut current = job;
         // A lease that ends while we wait is not a danger (the job is stored), but another loader would do our work again.
         let patience = self.timing.lease * 4;
@@ -237,10 +230,6 @@ impl Desk {
             }
             clock.sleep(pause).await;
             pause = (pause * 2).min(self.timing.job_poll);
-            if renewed.until(clock.now()) > self.timing.lease / 3 {
-                self.ledger.renew(fence, &keys, self.timing.lease).await.during("renew")?;
-                renewed = clock.now();
-            }
             match self.client.job(current.id).await {
                 Ok(next) => current = next,
                 Err(error) if error.class().is_retryable_read() => {

@@ -105,7 +105,8 @@ impl Desk {
         let mut history = Vec::new();
         let (mut teams, mut organizations, mut users, mut cases) = (vec![], vec![], vec![], vec![]);
         let mut session = None;
-        for work in works {
+        let uploads = self.uploads(hands, &works).await?;
+        for (work, files) in works.into_iter().zip(uploads) {
             let built: Result<Vec<String>, Ending> = match work.command() {
                 LoadCommand::Team(command) => Ok(put(&mut teams, items::team(&work, command))),
                 LoadCommand::Organization(command) => {
@@ -114,7 +115,7 @@ impl Desk {
                 LoadCommand::User(command) => {
                     items::user(&work, command).map(|item| put(&mut users, item)).map_err(refused)
                 }
-                LoadCommand::Case(command) => match self.upload(hands, &work, command).await? {
+                LoadCommand::Case(command) => match files {
                     Ok(Uploaded { per_post, session: files }) => {
                         if files.is_some() && session.is_some() && files != session {
                             Err(Ending::Parked {
@@ -236,7 +237,7 @@ impl Desk {
             .map(|work| self.entry(work.incoming.run, work.key(), What::Sent { job: Some(id.0), batch }))
             .collect();
         self.journal(&sent).await?;
-        let Some(job) = self.job_end(fence, &works, job).await? else {
+        let Some(job) = self.job_end(job).await? else {
             let until = hands.now().plus(self.timing.job_poll * 4);
             let detail = "the job did not end while we waited";
             let endings = works.into_iter().map(|work| (work, doubt(until, false, detail))).collect();

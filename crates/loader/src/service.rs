@@ -48,6 +48,9 @@ pub struct Settings {
     pub timing: Timing,
 }
 
+/// A small batch is sent after so many lingers although others are on their way.
+const PATIENCE: u32 = 10;
+
 /// Writes the load commands of one migration.
 pub struct Loader {
     desk: Arc<Desk>,
@@ -98,6 +101,7 @@ impl Loader {
             if draining.unless_begun(self.valve.opened()).await.is_none() {
                 break;
             }
+            self.desk.start_afresh().await;
             let prefetch = u16::try_from(self.settings.messages).unwrap_or(u16::MAX);
             let consumer = match self.broker.consume(&self.desk.queue(Stage::Load), prefetch).await {
                 Ok(consumer) => consumer,
@@ -117,6 +121,7 @@ impl Loader {
         let slots = Arc::new(Semaphore::new(self.settings.batches_in_flight.max(1)));
         let mut gatherer = Gatherer::new(self.settings.batch_records, self.settings.batch_bytes);
         let mut batches: JoinSet<Result<(), Error>> = JoinSet::new();
+        let mut gathering_since = tokio::time::Instant::now();
         let mut linger = std::pin::pin!(tokio::time::sleep(self.settings.timing.linger));
         let result = loop {
             tokio::select! {
@@ -133,8 +138,15 @@ impl Loader {
                         break Ok(());
                     }
                     Some(Ok(delivery)) => {
+                        // What waits to become a batch must not keep the room that the next message needs.
+                        if room.available_permits() < delivery.message().body.len().min(self.settings.bytes) {
+                            for (kind, batch) in gatherer.flush() {
+                                self.start(&mut batches, &slots, kind, batch).await;
+                            }
+                        }
                         let Some(held) = self.receive(delivery, &room).await? else { continue };
                         if gatherer.is_empty() {
+                            gathering_since = tokio::time::Instant::now();
                             linger.as_mut().reset(tokio::time::Instant::now() + self.settings.timing.linger);
                         }
                         let size = held.delivery.message().body.len();
@@ -144,9 +156,8 @@ impl Loader {
                     }
                 },
                 () = &mut linger, if !gatherer.is_empty() => {
-                    // A small batch is sent at once only if nothing else is on its way: while batches are in flight,
-                    // waiting costs nothing and fills it.
-                    if slots.available_permits() > 0 {
+                    // While other batches are on their way, waiting costs nothing and fills this one; but not for ever.
+                    if batches.is_empty() || gathering_since.elapsed() >= self.settings.timing.linger * PATIENCE {
                         for (kind, batch) in gatherer.flush() {
                             self.start(&mut batches, &slots, kind, batch).await;
                         }

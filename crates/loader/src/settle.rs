@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use model::envelope::HEADER_STAGED;
 use model::journal::What;
 use model::row::{Row, State, Wait};
 use model::transition::{Event, Refusal};
@@ -92,8 +93,11 @@ impl Desk {
         let released: Vec<RecordKey> = endings
             .iter()
             .zip(&rows)
-            .filter(|((_, ending), row)| matches!(ending, Ending::Committed) && row.is_ok())
-            .filter(|((work, _), _)| crate::upload::has_staged(work.command()))
+            .filter(|(_, row)| row.as_ref().is_ok_and(|row| row.state.is_settled()))
+            .filter(|((work, _), _)| {
+                crate::upload::has_staged(work.command())
+                    || work.incoming.message.headers.contains_key(HEADER_STAGED)
+            })
             .map(|((work, _), _)| work.key().clone())
             .collect();
         let moves = endings.into_iter().zip(rows).map(|((work, _), row)| async move {
@@ -110,7 +114,7 @@ impl Desk {
         self.release(&released).await
     }
 
-    /// Staged files of committed records are not needed any more. A crash before this leaves files behind, never a
+    /// Staged files of settled records are not needed any more. A crash before this leaves files behind, never a
     /// record without its files; retention removes them with the migration.
     async fn release(&self, records: &[RecordKey]) -> Result<(), Error> {
         for key in records {

@@ -31,9 +31,28 @@ pub(crate) fn has_staged(command: &LoadCommand) -> bool {
     }
 }
 
+/// Cases of a batch whose files are uploaded at the same time.
+const CASES_AT_ONCE: usize = 8;
+
 impl Desk {
+    /// Uploads the files of every case of a batch; answers in the batch's order.
+    pub(crate) async fn uploads(
+        &self,
+        hands: &Hands,
+        works: &[Work],
+    ) -> Result<Vec<Result<Uploaded, Ending>>, Error> {
+        let uploads = works.iter().map(|work| async move {
+            match work.command() {
+                LoadCommand::Case(command) => self.upload(hands, work, command).await,
+                _ => Ok(Ok(Uploaded::default())),
+            }
+        });
+        let uploads: Vec<_> = uploads.collect();
+        stream::iter(uploads).buffered(CASES_AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
+    }
+
     /// Uploads every file of a case, some at a time.
-    pub(crate) async fn upload(
+    async fn upload(
         &self,
         hands: &Hands,
         work: &Work,

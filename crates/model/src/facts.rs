@@ -10,6 +10,9 @@ use crate::kind::Kind;
 
 /// Name of the document that says which run is worked on ([`Current`]).
 pub const CURRENT: &str = "current";
+/// Name of the document that says that Kayako refused the last log-in ([`LoginBlock`], or null). While it is there no
+/// loader logs in: an account sees at most one bad log-in per operator action.
+pub const LOGIN_BLOCK: &str = "login/blocked";
 /// Prefix of all runs.
 pub const RUNS: &str = "run/";
 
@@ -53,6 +56,13 @@ pub fn table(run: RunNo) -> String {
 pub struct Current {
     /// Its number.
     pub run: RunNo,
+}
+
+/// Kayako refused the last log-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginBlock {
+    /// When.
+    pub since: UnixMillis,
 }
 
 /// A plan as the operator wrote it. It names secrets, it never holds them.
