@@ -1,6 +1,6 @@
 -- KEYS: meta, counts, due, long, then one bucket per change.
 -- ARGV: epoch, deadline ('' for none), then per change: field, expected ('' for no row), new, due ('=' same, '-' gone, or a time),
--- member, full id ('' unless hashed), number of counters, then name and amount of each.
+-- member, full id (if the field is a hash, '#...', of a new row), number of counters, then name and amount of each.
 -- Answer: 'other_epoch', 'late', or 'done'; and per change '1' (applied) or '0' (the row was something else).
 if epoch ~= tonumber(ARGV[1]) then
   return { 'other_epoch', '' }
@@ -20,7 +20,7 @@ for i = 5, #KEYS do
     elseif due ~= '=' then
       redis.call('ZADD', KEYS[3], due, member)
     end
-    if id ~= '' then
+    if expected == '' and string.sub(field, 1, 1) == '#' then
       redis.call('HSET', KEYS[4], field, id)
     end
     for j = at, at + 2 * counters - 2, 2 do
