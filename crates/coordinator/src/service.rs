@@ -38,6 +38,8 @@ pub struct Coordinator {
     pub(crate) metrics: Metrics,
     /// What this leader remembers between turns; losing it costs a repetition, never a record.
     pub(crate) memory: Memory,
+    /// Whether this process has led for a turn: a queue that lives in the process was empty before that.
+    pub(crate) first_turn_done: bool,
 }
 
 /// What was done lately, so that it is not done every turn.
@@ -46,7 +48,6 @@ pub(crate) struct Memory {
     pub(crate) recovered: HashMap<RecordKey, UnixMillis>,
     pub(crate) opened_at: HashMap<model::Kind, UnixMillis>,
     pub(crate) chained_at: HashMap<String, UnixMillis>,
-    pub(crate) first_turn_done: bool,
     pub(crate) last_recount: Option<UnixMillis>,
     pub(crate) cleaned: Option<model::RunNo>,
 }
@@ -69,6 +70,7 @@ impl Coordinator {
             context,
             metrics,
             memory: Memory::default(),
+            first_turn_done: false,
         }
     }
 

@@ -58,8 +58,7 @@ impl Desk {
         cause: Cause,
     ) -> Result<(), Error> {
         let listed = last_of_each(listed);
-        let registrations: Vec<Registration> =
-            listed.iter().map(|one| self.judge(errand, one, cause)).collect();
+        let registrations: Vec<Registration> = listed.iter().map(|one| judge(errand, one, cause)).collect();
         let registered = self.ledger.register(errand.run, &registrations).await.during("register")?;
         self.context.crash.reached(crash_points::REGISTERED).await?;
         let mut to_publish = Vec::new();
@@ -89,23 +88,6 @@ impl Desk {
             self.hand_over(errand, chunk).await?;
         }
         Ok(())
-    }
-
-    fn judge(&self, errand: &Errand, one: &Listed, cause: Cause) -> Registration {
-        let plan = &errand.plan;
-        let verdict = if one.facts.deleted && one.key.kind == Kind::Case {
-            Verdict::Skipped(Reason::DeletedAtSource)
-        } else if cause == Cause::Listing && one.key.kind == Kind::Case {
-            model::selection::judge(&plan.criteria, &one.facts).map_or(Verdict::Selected, Verdict::Filtered)
-        } else {
-            Verdict::Selected
-        };
-        Registration {
-            key: one.key.clone(),
-            fingerprint: fingerprint(&plan.hash, one.version),
-            verdict,
-            implied: cause != Cause::Listing,
-        }
     }
 
     async fn make(&self, errand: &Errand, one: Listed) -> Result<Made, Error> {
@@ -191,6 +173,23 @@ impl Desk {
             self.ledger.fail(None, &failed).await.during("fail")?;
         }
         Ok(())
+    }
+}
+
+fn judge(errand: &Errand, one: &Listed, cause: Cause) -> Registration {
+    let plan = &errand.plan;
+    let verdict = if one.facts.deleted && one.key.kind == Kind::Case {
+        Verdict::Skipped(Reason::DeletedAtSource)
+    } else if cause == Cause::Listing && one.key.kind == Kind::Case {
+        model::selection::judge(&plan.criteria, &one.facts).map_or(Verdict::Selected, Verdict::Filtered)
+    } else {
+        Verdict::Selected
+    };
+    Registration {
+        key: one.key.clone(),
+        fingerprint: fingerprint(&plan.hash, one.version),
+        verdict,
+        implied: cause != Cause::Listing,
     }
 }
 

@@ -17,7 +17,7 @@ use sources::{Bucket, Error, Pace, RateHeaders};
 const SLICE_CALLS: u32 = 4;
 const SLICE: Duration = Duration::from_millis(200);
 /// Pause after a 429 that names none.
-const UNNAMED_PAUSE: Duration = Duration::from_secs(60);
+const UNNAMED_PAUSE: Duration = Duration::from_mins(1);
 
 /// [`Pace`] over the ledger. Cheap to clone.
 #[derive(Clone)]

@@ -82,7 +82,7 @@ impl Desk {
         .await;
         match fetched.map_err(runtime::RetryError::into_last) {
             Ok(content) => Ok(content),
-            Err(Some(Failed::Staging(error))) if matches!(error, blobs::Error::TooLarge { .. }) => {
+            Err(Some(Failed::Staging(blobs::Error::TooLarge { .. }))) => {
                 Ok(Content::Missing("too_large".to_owned()))
             }
             Err(Some(Failed::Staging(source))) if !matches!(source, blobs::Error::Content(_)) => {

@@ -93,9 +93,9 @@ impl Desk {
                 }
             }
             match object {
-                Some(object) if unfit(&work, &object) => substituted.push(self.default_agent(work)),
+                Some(object) if unfit(&work, &object) => substituted.push(default_agent(work)),
                 Some(object) if object.legacy_id.as_deref() == Some(work.origin_key.as_str()) => {
-                    ours.push((work, object))
+                    ours.push((work, object));
                 }
                 Some(object) => adopted.push((work, object)),
                 None if unknown => {
@@ -109,7 +109,7 @@ impl Desk {
                         ),
                     ));
                 }
-                None if stands_in(&work) => substituted.push(self.default_agent(work)),
+                None if stands_in(&work) => substituted.push(default_agent(work)),
                 None => adoption.to_send.push(work),
             }
         }
@@ -244,11 +244,6 @@ impl Desk {
         Ok(found)
     }
 
-    fn default_agent(&self, work: Work) -> (Work, Object) {
-        let id = work.catalogue.default_agent;
-        (work, Object { id, legacy_id: None, detail: Detail::Plain })
-    }
-
     /// A read that failed before anything was sent for these records.
     pub(crate) fn unreached(&self, hands: &Hands, error: &kayako::Error) -> Ending {
         let class = error.class();
@@ -266,6 +261,11 @@ impl Desk {
         };
         Ending::Parked { wait, until, attempt, class: class.name(), detail: error.to_string() }
     }
+}
+
+fn default_agent(work: Work) -> (Work, Object) {
+    let id = work.catalogue.default_agent;
+    (work, Object { id, legacy_id: None, detail: Detail::Plain })
 }
 
 /// Staff whom the plan does not create.

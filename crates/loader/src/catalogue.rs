@@ -42,9 +42,9 @@ pub(crate) fn fold(label: &str) -> String {
     label.trim().to_lowercase()
 }
 
-fn by_label<T, I: Copy>(items: Vec<T>, of: impl Fn(&T) -> (Option<&str>, I)) -> HashMap<String, I> {
+fn by_label<T, I: Copy>(items: &[T], of: impl Fn(&T) -> (Option<&str>, I)) -> HashMap<String, I> {
     let mut found = HashMap::new();
-    for item in &items {
+    for item in items {
         if let (Some(label), id) = of(item) {
             // The first one wins: lists are in the account's own order.
             found.entry(fold(label)).or_insert(id);
@@ -111,13 +111,13 @@ impl Catalogue {
         Ok(Self {
             default_agent,
             mailbox: chosen.map(|m| m.id),
-            statuses: by_label(client.statuses().await.during("statuses")?, |s| (s.label.as_deref(), s.id)),
-            priorities: by_label(client.priorities().await.during("priorities")?, |p| {
+            statuses: by_label(&client.statuses().await.during("statuses")?, |s| (s.label.as_deref(), s.id)),
+            priorities: by_label(&client.priorities().await.during("priorities")?, |p| {
                 (p.label.as_deref(), p.id)
             }),
-            types: by_label(client.case_types().await.during("types")?, |t| (t.label.as_deref(), t.id)),
-            forms: by_label(client.forms().await.during("forms")?, |f| (f.title.as_deref(), f.id)),
-            locales: by_label(client.locales().await.during("locales")?, |l| (l.locale.as_deref(), l.id)),
+            types: by_label(&client.case_types().await.during("types")?, |t| (t.label.as_deref(), t.id)),
+            forms: by_label(&client.forms().await.during("forms")?, |f| (f.title.as_deref(), f.id)),
+            locales: by_label(&client.locales().await.during("locales")?, |l| (l.locale.as_deref(), l.id)),
             roles,
             case_fields: fields(client.fields(FieldOwner::Case).await.during("case fields")?),
             user_fields: fields(client.fields(FieldOwner::User).await.during("user fields")?),

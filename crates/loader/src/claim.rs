@@ -84,51 +84,26 @@ impl Desk {
         for ((one, parents), claim) in incoming.into_iter().zip(parents).zip(batch.claims) {
             match claim {
                 Claim::Go { row, parents: states } => {
-                    let catalogue = self.catalogue(&one.plan).await?;
-                    let standing = match standing(&parents, &states, None) {
-                        Standing::NeedsPlaceholder => {
-                            if placeholder.is_none() {
-                                placeholder = Some(
-                                    self.ledger
-                                        .row(&RecordKey::placeholder_user())
-                                        .await
-                                        .during("read the stand-in")?,
-                                );
-                            }
-                            standing(&parents, &states, placeholder.flatten())
-                        }
-                        ready => ready,
-                    };
-                    let origin_key = self.origin.key(&one.load.key, row.generation);
-                    let mut work = Work {
-                        incoming: one,
-                        row,
-                        parents: Arc::default(),
-                        catalogue,
-                        origin_key,
-                        lost_keys: HashSet::new(),
-                    };
-                    match standing {
-                        Standing::Ready(ids) => {
-                            work.parents = ids;
-                            working.push(work);
-                        }
-                        Standing::NeedsPlaceholder => {
-                            missing.push(RecordKey::placeholder_user());
-                            let until = hands.now().plus(self.timing.parent_wait);
-                            let ending = Ending::Parked {
-                                wait: Wait::Parent,
-                                until,
-                                attempt: false,
-                                class: "waiting",
-                                detail: "the stand-in customer is not there yet".to_owned(),
-                            };
-                            endings.push((work, ending));
-                        }
-                        Standing::Fails(parent) => {
-                            let detail = format!("{parent} did not arrive");
-                            endings.push((work, Ending::Failed { reason: Reason::ParentFailed, detail }));
-                        }
+                    let mut answer = standing(&parents, &states, None);
+                    if matches!(answer, Standing::NeedsPlaceholder) {
+                        let row = match placeholder {
+                            Some(row) => row,
+                            None => self
+                                .ledger
+                                .row(&RecordKey::placeholder_user())
+                                .await
+                                .during("read the stand-in")?,
+                        };
+                        placeholder = Some(row);
+                        answer = standing(&parents, &states, row);
+                    }
+                    if matches!(answer, Standing::NeedsPlaceholder) {
+                        missing.push(RecordKey::placeholder_user());
+                    }
+                    let work = self.work(one, row).await?;
+                    match self.begin(hands, work, answer) {
+                        Ok(work) => working.push(work),
+                        Err((work, ending)) => endings.push((*work, ending)),
                     }
                 }
                 Claim::Parents { missing: unsettled, until } => {
@@ -167,6 +142,36 @@ impl Desk {
         join_all(parked).await.into_iter().collect::<Result<Vec<()>, Error>>()?;
         self.ask_for(asked, missing, run, &plan_hash).await?;
         Ok((batch.fence, working))
+    }
+
+    async fn work(&self, incoming: Incoming, row: Row) -> Result<Work, Error> {
+        let catalogue = self.catalogue(&incoming.plan).await?;
+        let origin_key = self.origin.key(&incoming.load.key, row.generation);
+        Ok(Work { incoming, row, parents: Arc::default(), catalogue, origin_key, lost_keys: HashSet::new() })
+    }
+
+    /// The work with its parents' ids, or how it ends because of them.
+    fn begin(&self, hands: &Hands, mut work: Work, standing: Standing) -> Result<Work, (Box<Work>, Ending)> {
+        match standing {
+            Standing::Ready(ids) => {
+                work.parents = ids;
+                Ok(work)
+            }
+            Standing::NeedsPlaceholder => {
+                let ending = Ending::Parked {
+                    wait: Wait::Parent,
+                    until: hands.now().plus(self.timing.parent_wait),
+                    attempt: false,
+                    class: "waiting",
+                    detail: "the stand-in customer is not there yet".to_owned(),
+                };
+                Err((Box::new(work), ending))
+            }
+            Standing::Fails(parent) => {
+                let detail = format!("{parent} did not arrive");
+                Err((Box::new(work), Ending::Failed { reason: Reason::ParentFailed, detail }))
+            }
+        }
     }
 
     /// A newer version of a committed record that the plan's `on_changed: keep` leaves as it is.

@@ -276,7 +276,7 @@ impl Desk {
             let complaint = job.errors.iter().find(|error| concerns(error, &work, at));
             match (seen.remove(work.origin_key.as_str()), complaint) {
                 (Some(Seen::Found(mut objects)), _) if objects.len() == 1 => {
-                    present.push((work, objects.remove(0)))
+                    present.push((work, objects.remove(0)));
                 }
                 // Several: the probe sorts it out after the objects have settled.
                 (Some(Seen::Found(_)), _) => {
@@ -284,7 +284,7 @@ impl Desk {
                     endings.push((work, doubt(until, false, "several objects carry its origin key")));
                 }
                 (Some(Seen::Absent), Some(complaint)) => {
-                    endings.push((work, self.complained(hands, complaint)))
+                    endings.push((work, self.complained(hands, complaint)));
                 }
                 (Some(Seen::Absent), None) => {
                     let detail = if alone {

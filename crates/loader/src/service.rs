@@ -64,7 +64,7 @@ pub struct Loader {
 struct Held {
     delivery: Delivery,
     incoming: Incoming,
-    _room: OwnedSemaphorePermit,
+    room_taken: OwnedSemaphorePermit,
 }
 
 impl Loader {
@@ -191,7 +191,7 @@ impl Loader {
         for (ticket, held) in batch.into_iter().enumerate() {
             deliveries.push(held.delivery);
             incoming.push(Incoming { ticket, ..held.incoming });
-            rooms.push(held._room);
+            rooms.push(held.room_taken);
         }
         let desk = Arc::clone(&self.desk);
         let asked = Arc::clone(&self.asked);
@@ -231,7 +231,7 @@ impl Loader {
                     command_hash,
                     message: message.clone(),
                 };
-                Ok(Some(Held { delivery, incoming, _room: held }))
+                Ok(Some(Held { delivery, incoming, room_taken: held }))
             }
             Err(problem) => {
                 tracing::error!(message = %message.id, problem, "a message cannot be read; it is kept as a dead letter");

@@ -4,7 +4,7 @@
 //! characters (the real limit is unknown; 64 is assumed), and never changed afterwards, because Kayako accepts `legacy_id` on creation only
 //! (`kayako-api` section 6). The same record must always get the same key: a probe after a crash depends on it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ use crate::kind::RecordKey;
 
 /// Longest origin key we send [assumed].
 pub const MAX_LENGTH: usize = 64;
+/// The rest of a key must keep room: 24 characters name any account we have seen.
+const MAX_ORIGIN: usize = 24;
 
 /// `<source>-<account>`: the part of an origin key that names where records come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,8 +27,6 @@ impl Origin {
         let mut text = encode(source);
         text.push('-');
         text.push_str(&encode(account));
-        // The rest of the key must keep room: 24 characters name any account we have seen.
-        const MAX_ORIGIN: usize = 24;
         if text.len() > MAX_ORIGIN {
             let digest = blake3::hash(text.as_bytes()).to_hex();
             text.truncate(MAX_ORIGIN - 9);
@@ -82,8 +82,8 @@ fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
             out.push(char::from(byte));
         } else {
-            out.push('~');
-            out.push_str(&format!("{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "~{byte:02X}");
         }
     }
     out

@@ -213,6 +213,7 @@ pub enum Refusal {
 }
 
 /// The row after the event, or why the event does not apply. `epoch` is the ledger's at the moment of the event.
+#[expect(clippy::too_many_lines, reason = "the machine as one table: an arm per event")]
 pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusal> {
     let Some(row) = row else {
         return match event {

@@ -34,7 +34,7 @@ impl Coordinator {
             }
             return Ok(());
         }
-        if !self.memory.first_turn_done {
+        if !self.first_turn_done {
             self.broker.declare(&migration).await.during("declare the queues")?;
         }
         let world = self.look(run).await?;
@@ -42,7 +42,7 @@ impl Coordinator {
         if world.run.status != RunStatus::Running {
             return Ok(());
         }
-        let first = !self.memory.first_turn_done;
+        let first = !self.first_turn_done;
         let lost = self.recover(&world, first).await;
         self.counted("lost", &lost);
         let shards = self.chain(&world, first).await;
@@ -52,17 +52,16 @@ impl Coordinator {
         let finish = self.finish(&world).await;
         self.counted("finish", &finish);
         lost.and(shards).and(phases).and(finish)?;
-        self.memory.first_turn_done = true;
+        self.first_turn_done = true;
         Ok(())
     }
 
     async fn look(&self, run: Run) -> Result<World, Error> {
-        let kinds = match self.commands.plan_of(&run).await? {
+        let mut kinds = match self.commands.plan_of(&run).await? {
             Some(stored) => Plan::parse(&stored.yaml)
                 .map_or_else(|_| model::Kind::ALL.to_vec(), |plan| plan.selection.kinds),
             None => model::Kind::ALL.to_vec(),
         };
-        let mut kinds = kinds;
         kinds.sort_unstable();
         kinds.dedup();
         let counts = self.commands.counts_of(&run).await?;

@@ -18,14 +18,10 @@ impl Coordinator {
             if !phase.opened {
                 let asked = self.memory.opened_at.get(&phase.kind).copied();
                 let noted = world.run.opened.contains(&phase.kind);
-                // Asked already: its extractor works on it, unless it takes so long that the task must be lost.
+                // Asked already: its extractor works on it, unless it takes so long that the task must be lost. Noted by an
+                // earlier leader (or an earlier life of this process): its message may be gone.
                 let patience = self.settings.timing.lost_after;
-                let again = match (noted, asked) {
-                    (false, _) => true,
-                    (true, Some(at)) => at.until(now) > patience,
-                    // Noted by an earlier leader (or an earlier life of this process): its message may be gone.
-                    (true, None) => true,
-                };
+                let again = !noted || asked.is_none_or(|at| at.until(now) > patience);
                 if again {
                     self.open(&world.run, phase.kind).await?;
                     self.memory.opened_at.insert(phase.kind, now);
