@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// Prints the result as JSON on standard output (stable, see docs/cli.md) instead of tables and sentences
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// What is logged to standard error, as in RUST_LOG [default: warn; serve: info]
+    /// What is logged to standard error, as in RUST_LOG [default: warn; quickstart: error; serve: info]
     #[arg(long, global = true, value_name = "DIRECTIVES")]
     pub(crate) log: Option<String>,
     /// Length of all waiting times relative to the real ones, against accounts on this machine only

@@ -39,6 +39,8 @@ impl Shell {
     pub(crate) fn telemetry(&self, arguments: &Arguments) -> Result<Telemetry, Failure> {
         let (service, format, level) = match &arguments.command {
             Command::Serve(serve) => (serve.service_name(), LogFormat::Json, "info"),
+            // Waits of the scaled protocol are warnings for an operator, not for somebody who tries it out.
+            Command::Quickstart(_) => ("kayako-migrate", LogFormat::Human, "error"),
             _ => ("kayako-migrate", LogFormat::Human, "warn"),
         };
         let instance = format!("pid-{}", std::process::id());
