@@ -56,9 +56,12 @@ fn answers_that_are_no_answers_are_told() {
     sample.sandbox.zendesk_server.set_faults(always(Fault::NotJson));
     sample.run(&["run", "--demo"]).expect_failure(4, "source-unreadable");
     sample.sandbox.zendesk_server.set_faults(Schedule::default());
-    sample.sandbox.kayako_server.set_faults(always(Fault::HtmlBefore));
+    sample.sandbox.kayako_server.set_faults(always(Fault::NotJson));
     let told = sample.run(&["run", "--demo"]).expect_failure(4, "target-unreadable");
-    assert!(told.err.contains("HTML"), "{}", told.err);
+    assert!(told.err.contains("not JSON"), "{}", told.err);
+    // A proxy's page with a 5xx says that something is in trouble, not that the address is wrong.
+    sample.sandbox.kayako_server.set_faults(always(Fault::HtmlBefore));
+    sample.run(&["run", "--demo"]).expect_failure(4, "target-unreachable");
     sample.sandbox.kayako_server.set_faults(Schedule::default());
     sample.run(&["run", "--demo"]).expect(0);
 }

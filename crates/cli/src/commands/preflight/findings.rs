@@ -166,9 +166,9 @@ fn mailbox(plan: &Plan, survey: &TargetSurvey) -> Finding {
         None if survey.mailboxes.iter().any(|mailbox| usable(&mailbox)) => {
             Finding::pass("mailbox", "public posts go to the account's own mailbox")
         }
-        None => Finding::warn(
+        None => Finding::block(
             "mailbox",
-            "the account has no mailbox, so that public posts arrive as notes",
+            "the account has no mailbox in use, and public posts cannot be written without one",
             "add a mailbox in Kayako",
         ),
     }
