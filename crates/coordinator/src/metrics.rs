@@ -16,6 +16,10 @@ pub struct Metrics {
     pub(crate) drift: IntGauge,
     /// Records whose message was lost and that were read again.
     pub(crate) recovered: IntCounter,
+    /// Messages that could not be handled and are kept for a person.
+    pub(crate) dead_letters: IntGauge,
+    /// 1 for the status that the current run has.
+    pub(crate) status: IntGaugeVec,
     /// Turns of reconcilers, by reconciler and result.
     pub(crate) turns: IntCounterVec,
 }
@@ -42,6 +46,11 @@ impl Metrics {
                     &[],
                 )?
                 .with_label_values::<&str>(&[]),
+            dead_letters: gauge(
+                "kayako_migrate_dead_letters",
+                "Messages that could not be handled and are kept for a person.",
+            )?,
+            status: metrics.gauge("kayako_migrate_run_status", "1 for the status that the current run has.", &["status"])?,
             turns: metrics.counter(
                 "kayako_migrate_coordinator_turns_total",
                 "Turns of reconcilers.",

@@ -50,6 +50,7 @@ pub(crate) struct Memory {
     pub(crate) chained_at: HashMap<String, UnixMillis>,
     pub(crate) last_recount: Option<UnixMillis>,
     pub(crate) cleaned: Option<model::RunNo>,
+    pub(crate) declared_for: Option<model::RunNo>,
 }
 
 impl Coordinator {

@@ -11,8 +11,18 @@ use crate::commands::Commands;
 use crate::error::{During, Error};
 
 /// Budget names whose pause is worth telling.
-const BUDGETS: [&str; 8] =
-    ["read", "write", "bulk", "files", "login", "source-account", "source-incremental", "source-attachments"];
+const BUDGETS: [&str; 10] = [
+    "read",
+    "write",
+    "bulk",
+    "files",
+    "login",
+    "source-zendesk-account",
+    "source-zendesk-incremental-exports-cursor",
+    "source-zendesk-tickets-index",
+    "source-zendesk-ticket-fields",
+    "source-zendesk-attachments",
+];
 
 /// How far one kind has been read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -55,7 +55,7 @@ impl LedgerPace {
         if limit == 0 {
             return None;
         }
-        let share = if bucket.shared && self.configured.is_none() { self.share } else { 1.0 };
+        let share = if bucket.shared { self.share } else { 1.0 };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

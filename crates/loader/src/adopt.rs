@@ -11,14 +11,17 @@ use ledger::NaturalKey;
 use model::command::{IfAbsent, LoadCommand};
 use model::journal::What;
 use model::row::{Arrival, Wait};
-use model::{Classify, Fence, Kind, Reason, RecordKey};
+use model::{Classify, Fence, Kind, Reason, RecordKey, RunNo};
 
 use crate::catalogue::fold;
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
 use crate::settle::Ending;
-use crate::target::{Detail, Object, Seen};
+use crate::target::{Detail, Object, Seen, by_origin_key};
 use crate::work::Work;
+
+/// The first run of a ledger.
+const FIRST_RUN: RunNo = RunNo(1);
 
 /// What is left to do after natural keys were looked at.
 #[derive(Debug, Default)]
@@ -50,10 +53,15 @@ impl Desk {
         kind: Kind,
         works: Vec<Work>,
     ) -> Result<Adoption, Error> {
-        if kind == Kind::Case || works.is_empty() {
-            return Ok(Adoption { to_send: works, present: Vec::new() });
+        if works.is_empty() {
+            return Ok(Adoption::default());
         }
-        let (owners, mut present) = self.merge(hands, fence, works).await?;
+        let (works, mut present) = self.of_an_earlier_ledger(hands, fence, kind, works).await?;
+        if kind == Kind::Case {
+            return Ok(Adoption { to_send: works, present });
+        }
+        let (owners, merged) = self.merge(hands, fence, works).await?;
+        present.extend(merged);
         let keys: Vec<Vec<String>> = owners
             .iter()
             .map(|work| {
@@ -114,13 +122,56 @@ impl Desk {
             }
         }
         self.settle(hands, fence, endings).await?;
-        // An object that carries our origin key was created by us in a try whose row was lost: nothing of it was adopted. A row that was
-        // claimed cannot have created it in this epoch, so the ledger only takes it as found.
-        present.extend(self.present(hands, fence, ours, Arrival::Adopted).await?);
+        present.extend(self.present(hands, fence, ours, Arrival::Created).await?);
         present.extend(self.present(hands, fence, adopted, Arrival::Adopted).await?);
         present.extend(self.present(hands, fence, substituted, Arrival::Merged).await?);
         adoption.present = present;
         Ok(adoption)
+    }
+
+    /// In a ledger's first run the account may hold what an earlier, lost ledger of this migration created: it is looked up
+    /// by origin key before anything is sent. Later runs know their own objects. One look-up call for some 50 records.
+    async fn of_an_earlier_ledger(
+        &self,
+        hands: &Hands,
+        fence: Fence,
+        kind: Kind,
+        works: Vec<Work>,
+    ) -> Result<(Vec<Work>, Vec<(Work, Object)>), Error> {
+        let (asked, rest): (Vec<Work>, Vec<Work>) =
+            works.into_iter().partition(|work| work.incoming.run == FIRST_RUN && !work.flight().alone);
+        if asked.is_empty() {
+            return Ok((rest, Vec::new()));
+        }
+        let keys: Vec<&str> = asked.iter().map(|work| work.origin_key.as_str()).collect();
+        let mut found = match by_origin_key(&self.client, kind, &keys).await {
+            Ok(found) => found,
+            Err(error) => {
+                let endings = asked.into_iter().map(|work| (work, self.unreached(hands, &error))).collect();
+                self.settle(hands, fence, endings).await?;
+                self.halted_by(&error).await?;
+                return Ok((rest, Vec::new()));
+            }
+        };
+        let mut fresh = rest;
+        let (mut known, mut endings) = (Vec::new(), Vec::new());
+        for work in asked {
+            match found.remove(work.origin_key.as_str()) {
+                Some(Seen::Absent) => fresh.push(work),
+                Some(Seen::Found(objects)) => known.push((work, objects)),
+                Some(Seen::Unknown) | None => {
+                    let until = hands.now().plus(self.timing.visibility);
+                    endings.push((
+                        work,
+                        crate::probe::later(until, "ambiguous", "the look-up did not settle it"),
+                    ));
+                }
+            }
+        }
+        self.settle(hands, fence, endings).await?;
+        let known = self.single_out(kind, known).await?;
+        let present = self.present(hands, fence, known, Arrival::Created).await?;
+        Ok((fresh, present))
     }
 
     /// Claims natural keys in the ledger. Records whose deciding key belongs to another record become that record's
@@ -204,7 +255,8 @@ impl Desk {
     }
 
     fn natural_key(&self, kind: Kind, text: &str) -> NaturalKey {
-        // Derived, not stored: every loader gets the same key, and the ledger alone does not have it.
+        // No secret: it keeps addresses out of sight in the ledger and different between migrations, not from somebody
+        // who guesses them.
         let secret =
             blake3::derive_key("kayako-migrate 2026 natural keys", self.migration.as_str().as_bytes());
         NaturalKey::new(&secret, kind, text)

@@ -25,7 +25,8 @@ pub(crate) struct TargetField {
 pub struct Catalogue {
     /// Who stands for authors and agents that have no counterpart.
     pub(crate) default_agent: KayakoId,
-    pub(crate) mailbox: Option<MailboxId>,
+    /// What public posts are filed under.
+    pub(crate) mailbox: MailboxId,
     statuses: HashMap<String, StatusId>,
     priorities: HashMap<String, PriorityId>,
     types: HashMap<String, TypeId>,
@@ -94,6 +95,9 @@ impl Catalogue {
                 .find(|m| m.is_default && m.is_enabled != Some(false))
                 .or_else(|| mailboxes.iter().find(|m| m.is_enabled != Some(false))),
         };
+        let mailbox = chosen.map(|mailbox| mailbox.id).ok_or_else(|| Error::Account {
+            problem: "the Kayako account has no enabled mailbox, and public posts are filed under one: add one in Kayako".to_owned(),
+        })?;
         let mut roles = HashMap::new();
         for role in client.roles().await.during("roles")? {
             let name = match role.kind {
@@ -110,7 +114,7 @@ impl Catalogue {
         }
         Ok(Self {
             default_agent,
-            mailbox: chosen.map(|m| m.id),
+            mailbox,
             statuses: by_label(&client.statuses().await.during("statuses")?, |s| (s.label.as_deref(), s.id)),
             priorities: by_label(&client.priorities().await.during("priorities")?, |p| {
                 (p.label.as_deref(), p.id)

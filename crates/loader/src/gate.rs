@@ -197,10 +197,8 @@ impl Gate for AccountGate {
             let mut state = self.state();
             match outcome {
                 CallOutcome::Answered | CallOutcome::Throttled { .. } => drop(state.circuit.succeeded()),
-                outcome if outcome.suggests_down() => {
-                    if state.circuit.failed(now).is_some() {
-                        tracing::warn!("Kayako does not answer; pausing all calls, one probe a minute");
-                    }
+                outcome if outcome.suggests_down() && state.circuit.failed(now).is_some() => {
+                    tracing::warn!("Kayako does not answer; pausing all calls, one probe a minute");
                 }
                 _ => {}
             }

@@ -131,24 +131,22 @@ pub(crate) fn case(
     let posts = others
         .iter()
         .enumerate()
-        .map(|(at, post)| {
-            Ok(BulkPost {
-                contents: post.body.as_str().to_owned(),
-                channel: channel(work, post)?,
-                creator_id: work.person(&post.author),
-                attachment_file_ids: files_of(at + 1),
-                created_at: Some(post.created_at),
-                updated_at: Some(post.created_at),
-            })
+        .map(|(at, post)| BulkPost {
+            contents: post.body.as_str().to_owned(),
+            channel: channel(work, post),
+            creator_id: work.person(&post.author),
+            attachment_file_ids: files_of(at + 1),
+            created_at: Some(post.created_at),
+            updated_at: Some(post.created_at),
         })
-        .collect::<Result<Vec<_>, Unwritable>>()?;
+        .collect();
     let item = BulkCase {
         legacy_id: work.origin_key.as_str().to_owned(),
         subject: command.subject.clone(),
         contents: first.body.as_str().to_owned(),
         requester_id,
         creator_id: work.person(&first.author),
-        channel: channel(work, first)?,
+        channel: channel(work, first),
         fields,
         attachment_file_ids: files_of(0),
         created_at: Some(command.created_at),
@@ -158,13 +156,10 @@ pub(crate) fn case(
     Ok(Item { item, left_out })
 }
 
-fn channel(work: &Work, post: &PostCommand) -> Result<Channel, Unwritable> {
+fn channel(work: &Work, post: &PostCommand) -> Channel {
     let is_html = matches!(post.body, Body::Html(_));
-    match (post.visibility, work.catalogue.mailbox) {
-        (Visibility::Private, _) => Ok(Channel::Note { is_html }),
-        (Visibility::Public, Some(mailbox)) => Ok(Channel::Mail { mailbox, is_html, cc: Vec::new() }),
-        (Visibility::Public, None) => Err(Unwritable::untranslatable(
-            "the account has no mailbox, and public posts need one: add a mailbox in Kayako",
-        )),
+    match post.visibility {
+        Visibility::Private => Channel::Note { is_html },
+        Visibility::Public => Channel::Mail { mailbox: work.catalogue.mailbox, is_html, cc: Vec::new() },
     }
 }

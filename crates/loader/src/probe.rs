@@ -125,7 +125,7 @@ impl Desk {
     }
 
     /// Keeps the oldest object of each record and trashes the others where Kayako can (cases).
-    async fn single_out(
+    pub(crate) async fn single_out(
         &self,
         kind: Kind,
         found: Vec<(Work, Vec<Object>)>,
@@ -167,7 +167,13 @@ impl Desk {
         for (work, object) in &found {
             let what = What::Present { id: object.id, arrival };
             history.push(self.entry(work.incoming.run, work.key(), what));
-            events.push((work.key().clone(), Event::Created { fence, id: object.id, arrival }));
+            // From a fresh claim only an earlier ledger's own object can have arrived by being created.
+            let event = if work.row.state == State::Claimed && arrival == Arrival::Created {
+                Event::Recovered { fence, id: object.id }
+            } else {
+                Event::Created { fence, id: object.id, arrival }
+            };
+            events.push((work.key().clone(), event));
         }
         // Adopted objects carry no origin key of ours: only the journal could find them again after a lost ledger.
         self.journal(&history).await?;

@@ -11,7 +11,7 @@ use ledger::Ledger;
 use model::envelope::{HEADER_STAGED, Load, decode};
 use model::record::BlobRef;
 use model::timing::Timing;
-use model::{MigrationId, Origin};
+use model::{Classify, MigrationId, Origin};
 use queue::{Broker, Consumer, Delivery, Stage};
 use runtime::{Context, Draining, Valve, propagation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -217,7 +217,23 @@ impl Loader {
         let Ok(held) = Arc::clone(room).acquire_many_owned(permits).await else { return Ok(None) };
         let body = match message.headers.get(HEADER_STAGED) {
             None => Ok(message.body.clone()),
-            Some(holder) => self.staged_body(holder, &message.body).await,
+            Some(holder) => match self.staged_body(holder, &message.body).await {
+                Ok(body) => Ok(body),
+                // The store is away, the body is not: later.
+                Err(error) if error.class().is_retryable_read() => {
+                    tracing::warn!(error = %error, "a staged body cannot be read now; the message comes again");
+                    let queue = self.desk.queue(Stage::Load);
+                    let wait = self.settings.timing.visibility;
+                    self.desk
+                        .publisher
+                        .delay(&queue, message.clone(), wait)
+                        .await
+                        .during("park a message")?;
+                    delivery.ack().await.during("ack a message")?;
+                    return Ok(None);
+                }
+                Err(error) => Err(error.to_string()),
+            },
         };
         let read = body.and_then(|body| decode::<Load>(&body).map_err(|error| error.to_string()));
         match read {
@@ -249,10 +265,9 @@ impl Loader {
         }
     }
 
-    async fn staged_body(&self, holder: &str, reference: &[u8]) -> Result<bytes::Bytes, String> {
-        let reference: BlobRef = serde_json::from_slice(reference).map_err(|error| error.to_string())?;
-        let staged = self.desk.blobs.within(holder).map_err(|error| error.to_string())?;
-        staged.get(&reference).await.map_err(|error| error.to_string())
+    async fn staged_body(&self, holder: &str, reference: &[u8]) -> Result<bytes::Bytes, blobs::Error> {
+        let reference: BlobRef = serde_json::from_slice(reference).map_err(|_| blobs::Error::Reference)?;
+        self.desk.blobs.within(holder)?.get(&reference).await
     }
 }
 

@@ -68,6 +68,8 @@ pub const LEGAL: &[(&str, &[&str])] = &[
     ("absent", &["in_doubt"]),
     // Of a claimed record: adopted or merged only, nothing of ours was sent.
     ("created", &["claimed", "intended", "in_doubt", "created"]),
+    // An earlier, lost ledger created it.
+    ("recovered", &["claimed"]),
     ("park", &["claimed", "in_doubt", "created"]),
     ("release", &["claimed", "in_doubt", "created"]),
     ("commit", &["created"]),

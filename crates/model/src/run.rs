@@ -46,6 +46,9 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// All stable names.
+    pub const NAMES: [&str; 5] = ["running", "paused", "halted", "cancelled", "finished"];
+
     /// Whether nothing more will happen.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Cancelled | Self::Finished)

@@ -112,6 +112,14 @@ pub enum Event {
         /// How it came to be.
         arrival: Arrival,
     },
+    /// The object exists and carries the record's origin key, although this ledger never sent it: an earlier, lost ledger of the
+    /// migration did.
+    Recovered {
+        /// Whose.
+        fence: Fence,
+        /// The object.
+        id: KayakoId,
+    },
     /// Nothing can be done now; nothing was sent since the claim.
     Park {
         /// Whose.
@@ -169,6 +177,7 @@ impl Event {
             Self::Doubt { .. } => "doubt",
             Self::Absent { .. } => "absent",
             Self::Created { .. } => "created",
+            Self::Recovered { .. } => "recovered",
             Self::Park { .. } => "park",
             Self::Release { .. } => "release",
             Self::Commit { .. } => "commit",
@@ -300,6 +309,21 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
                 state: State::Created,
                 kayako_id: Some(id),
                 arrival: Some(row.arrival.filter(|_| row.state == State::Created).unwrap_or(arrival)),
+                flight: Some(flight),
+                ..*row
+            })
+        }
+        Event::Recovered { fence, id } => {
+            let flight = held(row, fence, epoch)?;
+            if row.state != State::Claimed {
+                return Err(Refusal::Illegal);
+            }
+            Ok(Row {
+                state: State::Created,
+                kayako_id: Some(id),
+                arrival: Some(Arrival::Created),
+                // Its objects are counted once more before the run ends: the lost ledger may have left several.
+                doubted: true,
                 flight: Some(flight),
                 ..*row
             })

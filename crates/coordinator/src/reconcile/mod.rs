@@ -34,8 +34,10 @@ impl Coordinator {
             }
             return Ok(());
         }
-        if !self.first_turn_done {
+        // Also after a cancelled run, whose queues were deleted.
+        if self.memory.declared_for != Some(run.number) {
             self.broker.declare(&migration).await.during("declare the queues")?;
+            self.memory.declared_for = Some(run.number);
         }
         let world = self.look(run).await?;
         self.show(&world).await;
@@ -87,6 +89,15 @@ impl Coordinator {
                 let amount = i64::try_from(amount).unwrap_or(i64::MAX);
                 self.metrics.records.with_label_values(&[kind.name(), tally]).set(amount);
             }
+        }
+        for status in RunStatus::NAMES {
+            self.metrics
+                .status
+                .with_label_values(&[status])
+                .set(i64::from(world.run.status.name() == status));
+        }
+        if let Ok(dead) = self.broker.dead_letters(self.settings.migration.as_str()).await {
+            self.metrics.dead_letters.set(i64::try_from(dead).unwrap_or(i64::MAX));
         }
         for stage in Stage::ALL {
             let queue = QueueName::new(self.settings.migration.as_str(), stage);

@@ -41,7 +41,7 @@ pub use resolve::{Lookup, Names};
 pub use secret::{InvalidSecretRef, SecretError, SecretRef};
 pub use select::{Demo, Members, NONE, Selection, TagSelection};
 pub use source::{OAuth, OAuthAccess, Source, TokenAccess, Zendesk, ZendeskAuth};
-pub use target::{Batch, Target, WriteMode};
+pub use target::{Batch, Target};
 
 use crate::ids::MigrationId;
 use crate::timing::Timing;
@@ -140,8 +140,6 @@ impl Plan {
             "target": {
                 "url": target.url,
                 "mailbox": target.mailbox,
-                "write_mode": target.write_mode,
-                "bulk_posts_per_case": target.bulk_posts_per_case,
             },
             "selection": selection,
             "agents": agents,

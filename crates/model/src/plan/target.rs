@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::{AccountUrl, EmailAddress};
-use super::decode::{Decode, Section, choice, section};
+use super::decode::{Decode, Section, section};
 use super::problem::Report;
 use super::secret::SecretRef;
 use super::tree::Node;
@@ -24,9 +24,6 @@ pub struct Target {
     /// Mailbox whose channel public posts are filed under. Absent: the account's default mailbox.
     #[serde(default)]
     pub mailbox: Option<EmailAddress>,
-    /// How cases are written.
-    #[serde(default)]
-    pub write_mode: WriteMode,
     /// Requests per minute that the account allows in all. Absent: unknown, learned from its answers.
     #[serde(default)]
     pub requests_per_minute: Option<NonZeroU32>,
@@ -50,9 +47,6 @@ pub struct Target {
     /// Size of a bulk request.
     #[serde(default)]
     pub batch: Batch,
-    /// Most posts that are written with one case in bulk. Absent: no limit until Kayako refuses a case as too long.
-    #[serde(default)]
-    pub bulk_posts_per_case: Option<NonZeroU32>,
 }
 
 fn default_reserve() -> f64 {
@@ -62,19 +56,6 @@ fn default_reserve() -> f64 {
 fn default_lookup() -> u32 {
     // Fifty keys of 64 characters keep the address of the request below 4 KiB, which every proxy takes.
     50
-}
-
-/// How cases are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WriteMode {
-    /// In bulk where the account is proven to keep dates and authors, else one by one.
-    #[default]
-    Auto,
-    /// In bulk.
-    Bulk,
-    /// One by one, as notes that name the original author and time.
-    Single,
 }
 
 section! {
@@ -87,12 +68,6 @@ section! {
     }
 }
 
-impl Decode for WriteMode {
-    fn decode(node: &Node, path: &str, report: &mut Report) -> Option<Self> {
-        choice(node, path, report, &[("auto", Self::Auto), ("bulk", Self::Bulk), ("single", Self::Single)])
-    }
-}
-
 impl Decode for Target {
     fn decode(node: &Node, path: &str, report: &mut Report) -> Option<Self> {
         let mut section = Section::open(node, path, report)?;
@@ -100,7 +75,6 @@ impl Decode for Target {
         let email = section.required("email", "admin@acme.example");
         let password = section.required("password", "\"env:KAYAKO_PASSWORD\"");
         let mailbox = section.optional("mailbox");
-        let write_mode = section.or("write_mode", WriteMode::default());
         let requests_per_minute = section.optional("requests_per_minute");
         let reserve = section.or("reserve", default_reserve());
         section.within("reserve", &reserve, &0.0, &0.9);
@@ -116,28 +90,18 @@ impl Decode for Target {
         let legacy_ids_per_lookup = section.or("legacy_ids_per_lookup", default_lookup());
         section.within("legacy_ids_per_lookup", &legacy_ids_per_lookup, &1, &200);
         let batch = section.or("batch", Batch::default());
-        let bulk_posts_per_case = section.optional("bulk_posts_per_case");
-        if bulk_posts_per_case.is_some() && write_mode == WriteMode::Single {
-            section.problem(
-                "bulk_posts_per_case",
-                "has no effect because write_mode is single",
-                "remove one of the two",
-            );
-        }
         section.close();
         Some(Self {
             url: url?,
             email: email?,
             password: password?,
             mailbox,
-            write_mode,
             requests_per_minute,
             reserve,
             quiet_seconds,
             visibility_seconds,
             legacy_ids_per_lookup,
             batch,
-            bulk_posts_per_case,
         })
     }
 }

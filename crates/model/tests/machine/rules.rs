@@ -28,7 +28,9 @@ fn nothing_is_created_without_an_intent() {
     ] {
         assert_eq!(next(Some(&claimed), event, ONE), Err(Refusal::Illegal), "{}", event.name());
     }
-    // What existed before us may be found without having sent anything.
+    // What existed before us, or was created by a lost ledger, may be found without having sent anything.
+    let recovered = next(Some(&claimed), Event::Recovered { fence: FENCE, id: KayakoId(9) }, ONE).unwrap();
+    assert_eq!((recovered.state, recovered.doubted), (State::Created, true));
     assert!(next(Some(&claimed), created(Arrival::Adopted), ONE).is_ok());
     let sent = all(claimed, ONE, &[intend(AT), created(Arrival::Created)]).unwrap();
     assert_eq!((sent.state, sent.kayako_id), (State::Created, Some(KayakoId(9))));

@@ -65,6 +65,7 @@ fn events() -> Vec<Event> {
         Event::Doubt { fence, until, absent: false },
         Event::Doubt { fence, until, absent: true },
         Event::Absent { fence, confirm_at: until },
+        Event::Recovered { fence, id: KayakoId(7) },
         Event::Release { fence },
         Event::Commit { fence, command_hash: 1 },
         Event::Kept,

@@ -50,14 +50,12 @@ target:
   email: Admin@Acme.example.
   password: env:KAYAKO_PASSWORD
   mailbox: support@acme.example
-  write_mode: bulk
   requests_per_minute: 600
   reserve: 0.2
   quiet_seconds: 240
   visibility_seconds: 60
   legacy_ids_per_lookup: 100
   batch: { records: 100, bytes: 1048576 }
-  bulk_posts_per_case: 500
 selection:
   kinds: [case, user]
   created: { from: 2023-01-01, to: "2024-01-01T00:00:00Z", time_zone: Europe/Berlin }

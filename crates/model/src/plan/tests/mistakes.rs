@@ -165,12 +165,6 @@ fn mistakes_in_source_and_target_are_named() {
         ),
         ("password:", "quiet_seconds: 5, password:", "target.quiet_seconds", "use 31 to 3600"),
         ("password:", "batch: { records: 201 }, password:", "target.batch.records", "use 1 to 200"),
-        (
-            "password:",
-            "write_mode: single, bulk_posts_per_case: 3, password:",
-            "target.bulk_posts_per_case",
-            "no effect",
-        ),
     ];
     for (from, to, path, part) in cases {
         let found = problems(&MINIMAL.replacen(from, to, 1));
