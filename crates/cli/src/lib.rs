@@ -9,6 +9,11 @@
 //! Reading order: [`arguments`] is the command line, one file below `commands` per command; [`places`] says where state lives;
 //! [`assemble`] builds the services of a process; [`exit`] and [`failure`] are how a command ends.
 
+#![expect(
+    clippy::format_push_string,
+    reason = "texts of a few lines; `write!` would bring a result that cannot fail to every one of them"
+)]
+
 mod accounts;
 mod arguments;
 pub mod assemble;

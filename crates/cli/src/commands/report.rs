@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: &ReportArguments, shell: &Shell) -> Result<Ex
     let files = write(&ledger, &blobs, &places.migration, &run, &directory).await?;
     let counts = commands.counts_of(&run).await?;
     shell.output.say(format!("Run {} ({}): {}", run.number, run.mode.name(), run.status.name()));
-    shell.output.say(table::counts(&shell.output, &counts));
+    shell.output.say(table::counts(shell.output, &counts));
     shell.output.say(format!("Reports: {} files in {}", files.len(), directory.display()));
     shell.output.document(&json!({
         "run": document::run(&run),

@@ -104,7 +104,7 @@ pub(crate) async fn run(arguments: &RunArguments, shell: &Shell) -> Result<Exit,
         shell.output.document(&document::run(&run));
         return Ok(Exit::Ok);
     }
-    let progress = Progress::new(&shell.output);
+    let progress = Progress::new(shell.output);
     let ending = if services_elsewhere {
         watch(shell, &order, &progress).await
     } else {
@@ -289,7 +289,7 @@ async fn conclude(
     let status = ending.status();
     let run = &status.run;
     let mut reports: Vec<PathBuf> = Vec::new();
-    shell.output.say(table::counts(&shell.output, &status.counts));
+    shell.output.say(table::counts(shell.output, &status.counts));
     match ending {
         Ending::Finished(_) => {
             let directory = report::directory(places, run.number);

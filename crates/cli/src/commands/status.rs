@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: &StatusArguments, shell: &Shell) -> Result<Ex
     let context = shell.context()?;
     let shutdown = Shutdown::new(context.clone(), GRACE);
     shutdown.listen_to_signals()?;
-    let progress = Progress::new(&shell.output);
+    let progress = Progress::new(shell.output);
     let lines = !std::io::stderr().is_terminal();
     let mut last = None;
     let each = |status: &Status, pace: Pace| {
@@ -87,7 +87,7 @@ fn show(shell: &Shell, status: &Status) {
         head.push_str(&format!(", ended {}", document::moment(ended)));
     }
     shell.output.say(head);
-    shell.output.say(table::counts(&shell.output, &status.counts));
+    shell.output.say(table::counts(shell.output, &status.counts));
     for phase in status.phases.iter().filter(|phase| phase.shards > phase.shards_done) {
         let estimate = phase
             .estimate

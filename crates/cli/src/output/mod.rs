@@ -11,6 +11,7 @@ pub(crate) mod table;
 
 use std::io::{IsTerminal as _, Write as _};
 
+use model::plan::Problems;
 use serde_json::Value;
 
 use crate::exit::Exit;
@@ -37,26 +38,26 @@ impl Output {
     }
 
     /// A sentence for people; nothing with `--json`.
-    pub(crate) fn say(&self, text: impl AsRef<str>) {
+    pub(crate) fn say(self, text: impl AsRef<str>) {
         if !self.json {
             print(text.as_ref());
         }
     }
 
     /// A document for programs; nothing without `--json`.
-    pub(crate) fn document(&self, document: &Value) {
+    pub(crate) fn document(self, document: &Value) {
         if self.json {
             print(&document.to_string());
         }
     }
 
     /// Says why a command failed, in the form asked for.
-    pub(crate) fn failure(&self, failure: &Failure) -> Exit {
+    pub(crate) fn failure(self, failure: &Failure) -> Exit {
         if self.json {
             print(&failure.document().to_string());
         } else {
             let mut text = format!("error: {failure}");
-            for problem in failure.problems().into_iter().flat_map(|problems| problems.as_slice()) {
+            for problem in failure.problems().into_iter().flat_map(Problems::as_slice) {
                 text.push_str(&format!("\n  {problem}"));
             }
             for cause in failure.causes() {

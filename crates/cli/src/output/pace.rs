@@ -10,7 +10,7 @@ use coordinator::Status;
 use model::run::RunCounts;
 
 /// The stretch that the rate is taken from.
-const STRETCH: Duration = Duration::from_secs(60);
+const STRETCH: Duration = Duration::from_mins(1);
 
 /// Speed and what is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

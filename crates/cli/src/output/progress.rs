@@ -22,7 +22,7 @@ struct Bars {
 
 impl Progress {
     /// Bars on standard error if a person watches it.
-    pub(crate) fn new(output: &Output) -> Self {
+    pub(crate) fn new(output: Output) -> Self {
         if !output.watched {
             return Self { shown: None };
         }

@@ -17,7 +17,7 @@ const EXTRAS: [Extra; 5] = [
 ];
 
 /// An empty table in the form that fits where it goes: lines on a terminal, Markdown in a file.
-pub(crate) fn plain(output: &Output, header: &[&str]) -> Table {
+pub(crate) fn plain(output: Output, header: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(if output.wide { presets::UTF8_HORIZONTAL_ONLY } else { presets::ASCII_MARKDOWN })
@@ -27,7 +27,7 @@ pub(crate) fn plain(output: &Output, header: &[&str]) -> Table {
 }
 
 /// The table of a run.
-pub(crate) fn counts(output: &Output, counts: &RunCounts) -> String {
+pub(crate) fn counts(output: Output, counts: &RunCounts) -> String {
     let extras: Vec<Extra> = EXTRAS
         .into_iter()
         .filter(|(_, amount)| counts.kinds.iter().any(|(_, counts)| amount(counts) > 0))

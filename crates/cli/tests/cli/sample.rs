@@ -17,7 +17,7 @@ const SCALE: &str = "0.05";
 const TOKEN: &str = "SAMPLE_TOKEN";
 const PASSWORD: &str = "SAMPLE_PASSWORD";
 /// A hang, not a slow machine: everything here takes seconds.
-pub(crate) const HANG: Duration = Duration::from_secs(120);
+pub(crate) const HANG: Duration = Duration::from_mins(2);
 
 /// How a process ended.
 #[derive(Debug)]

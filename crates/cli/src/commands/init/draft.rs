@@ -169,18 +169,13 @@ impl Draft {
         self.line(&format!("  # Kayako has: {}.", comment(&there.join(", "))));
         self.line(&format!("  {setting}:"));
         for (from, to) in pairs {
-            match there.iter().find(|label| fold(label) == fold(to)) {
-                Some(label) => self.line(&format!("    {from}: {}", quoted(label))),
-                None => {
-                    self.line(&format!(
-                        "    {from}: {} # not in Kayako: choose one of the labels above",
-                        quoted(to)
-                    ));
-                    self.summary.push(format!(
-                        "no {setting} \"{to}\" in Kayako for \"{from}\": correct it in the plan"
-                    ));
-                }
+            if let Some(label) = there.iter().find(|label| fold(label) == fold(to)) {
+                self.line(&format!("    {from}: {}", quoted(label)));
+                continue;
             }
+            self.line(&format!("    {from}: {} # not in Kayako: choose one of the labels above", quoted(to)));
+            self.summary
+                .push(format!("no {setting} \"{to}\" in Kayako for \"{from}\": correct it in the plan"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kayako::RoleType;
 use model::Kind;
-use model::plan::Plan;
+use model::plan::{Plan, Problems};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -65,7 +65,7 @@ impl Finding {
         for cause in failure.causes() {
             found.push_str(&format!(": {cause}"));
         }
-        for problem in failure.problems().into_iter().flat_map(|problems| problems.as_slice()) {
+        for problem in failure.problems().into_iter().flat_map(Problems::as_slice) {
             found.push_str(&format!("\n         {problem}"));
         }
         Self { exit: failure.code.exit(), ..Self::block(check, found, failure.advice()) }

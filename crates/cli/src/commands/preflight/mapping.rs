@@ -186,9 +186,12 @@ fn labels<'a>(
     )
 }
 
+/// The fields of one kind of record: name of the check, setting, what the plan maps, what Kayako has.
+type Owner<'a> = (&'static str, &'a str, &'a BTreeMap<String, FieldMapping>, &'a [Field]);
+
 fn fields(plan: &Plan, target: &TargetSurvey) -> Vec<Finding> {
     let mapping = &plan.mapping;
-    let owners: [(&'static str, &str, &BTreeMap<String, FieldMapping>, &[Field]); 3] = [
+    let owners: [Owner<'_>; 3] = [
         ("case fields", "mapping.case_fields", &mapping.case_fields, &target.case_fields),
         ("user fields", "mapping.user_fields", &mapping.user_fields, &target.user_fields),
         (

@@ -130,11 +130,10 @@ async fn show(
         shell.output.say(title);
         sandbox.kayako_server.reset_counts();
         let seed = (mode == RunMode::Demo).then_some(arguments.seed);
-        let status = match carry_out(shell, &order(mode, seed)).await? {
-            Some(status) => status,
-            None => return Ok(Exit::Interrupted),
+        let Some(status) = carry_out(shell, &order(mode, seed)).await? else {
+            return Ok(Exit::Interrupted);
         };
-        shell.output.say(table::counts(&shell.output, &status.counts));
+        shell.output.say(table::counts(shell.output, &status.counts));
         let directory = report::directory(&ground.places, status.run.number);
         // At once: a later run that selects the same records counts them as its own.
         report::write(&ledger, &blobs, &ground.places.migration, &status.run, &directory).await?;
@@ -143,12 +142,12 @@ async fn show(
         runs.insert(name.to_owned(), document::status(&status, None));
         directories.push(directory);
     }
-    conclude(shell, &ground, &proofs, runs.into(), &directories)
+    conclude(shell, &ground, &proofs, &Value::Object(runs), &directories)
 }
 
 /// One run; `None` if the process was told to stop.
 async fn carry_out(shell: &Shell, order: &Order<'_>) -> Result<Option<Status>, Failure> {
-    let progress = Progress::new(&shell.output);
+    let progress = Progress::new(shell.output);
     let ending = in_one_process(shell, order, &progress).await;
     progress.clear();
     match ending? {
@@ -166,7 +165,7 @@ fn conclude(
     shell: &Shell,
     ground: &Ground,
     proofs: &Proofs,
-    runs: Value,
+    runs: &Value,
     reports: &[PathBuf],
 ) -> Result<Exit, Failure> {
     for proof in proofs.as_slice() {
