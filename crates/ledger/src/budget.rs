@@ -207,7 +207,7 @@ fn whole(calls: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)]
     use std::collections::VecDeque;
 
     use super::*;

@@ -11,6 +11,9 @@ use crate::error::Error;
 use crate::ledger::{Ledger, STEP};
 use crate::rows::probe_from;
 
+/// Most parents read together with the fence; the rest of them are read as any rows.
+const MOST_PARENTS: usize = 2 * STEP;
+
 /// A record somebody wants to work on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
@@ -108,18 +111,23 @@ impl Ledger {
         lease: Duration,
         quiet: Duration,
     ) -> Result<ClaimBatch, Error> {
-        // One fence and one end of lease for the whole batch, drawn before anything is read.
-        let drawn = self.store.read(&[], true).await?;
+        // One fence and one end of lease for the whole batch; the first step's parents come with them.
+        let first = parents_of(requests.get(..STEP.min(requests.len())).unwrap_or_default());
+        let asked: Vec<&RecordKey> = first.iter().take(MOST_PARENTS).collect();
+        let drawn = self.store.read(&asked, true).await?;
         let fence = drawn.fence;
         let lease_until = drawn.moment.now.plus(lease);
         let granted = Lease { fence, until: lease_until };
+        let mut known: HashMap<RecordKey, Option<Row>> = asked.into_iter().cloned().zip(drawn.rows).collect();
         let mut claims = Vec::with_capacity(requests.len());
         for step in requests.chunks(STEP) {
-            let parents = self.parents(step).await?;
+            let unknown: Vec<RecordKey> =
+                parents_of(step).into_iter().filter(|key| !known.contains_key(key)).collect();
+            let rows = self.rows(&unknown).await?;
+            known.extend(unknown.into_iter().zip(rows));
             let keys: Vec<&RecordKey> = step.iter().map(|request| &request.key).collect();
             let moved = self
                 .transition(&keys, None, |at, row, moment| {
-                    let request = &step[at];
                     let event = Event::Claim {
                         lease: granted,
                         now: moment.now,
@@ -127,10 +135,10 @@ impl Ledger {
                         probe_from: probe_from(moment, quiet),
                     };
                     let claimed = next(row, event, moment.epoch)?;
-                    if missing(request, &parents).is_empty() {
+                    if missing(&step[at], &known).is_empty() {
                         return Ok(claimed);
                     }
-                    match (request.wait, row) {
+                    match (step[at].wait, row) {
                         (Some(wait), _) => {
                             let until = moment.now.plus(wait);
                             let park = Event::Park { fence, wait: Wait::Parent, until, attempt: false };
@@ -141,55 +149,63 @@ impl Ledger {
                     }
                 })
                 .await?;
+            let settled: Vec<RecordKey> = step
+                .iter()
+                .zip(&moved)
+                .filter(|(_, moved)| matches!(moved, Err(Refusal::Settled)))
+                .map(|(request, _)| request.key.clone())
+                .collect();
+            let mut settled = self.rows(&settled).await?.into_iter();
             for (request, moved) in step.iter().zip(moved) {
-                claims.push(self.answer(request, moved.map(|(_, row)| row), fence, &parents).await?);
+                let row = match moved {
+                    Err(Refusal::Settled) => settled.next().flatten(),
+                    _ => None,
+                };
+                claims.push(answer(request, moved.map(|(_, row)| row), row, &known));
             }
         }
         Ok(ClaimBatch { fence, lease_until, now: drawn.moment.now, epoch: drawn.moment.epoch, claims })
     }
+}
 
-    async fn parents(&self, step: &[ClaimRequest]) -> Result<HashMap<RecordKey, Option<Row>>, Error> {
-        let mut keys: Vec<RecordKey> = step.iter().flat_map(|request| request.parents.clone()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let rows = self.rows(&keys).await?;
-        Ok(keys.into_iter().zip(rows).collect())
-    }
-
-    async fn answer(
-        &self,
-        request: &ClaimRequest,
-        moved: Result<Row, Refusal>,
-        fence: Fence,
-        parents: &HashMap<RecordKey, Option<Row>>,
-    ) -> Result<Claim, Error> {
-        Ok(match moved {
-            Ok(row) => {
-                let missing = missing(request, parents);
-                if missing.is_empty() {
-                    Claim::Go { row, parents: settled(request, parents) }
-                } else {
-                    let until = request.wait.and(row.flight).map(|flight| flight.not_before);
-                    debug_assert!(row.flight.is_none_or(|f| f.lease.is_none_or(|l| l.fence != fence)));
-                    Claim::Parents { missing, until }
-                }
+/// The answer to one request; `settled` is the row of a settled record.
+fn answer(
+    request: &ClaimRequest,
+    moved: Result<Row, Refusal>,
+    settled: Option<Row>,
+    known: &HashMap<RecordKey, Option<Row>>,
+) -> Claim {
+    match (moved, settled) {
+        (Ok(row), _) => {
+            let missing = missing(request, known);
+            if missing.is_empty() {
+                Claim::Go { row, parents: found(request, known) }
+            } else {
+                let until = request.wait.and(row.flight).map(|flight| flight.not_before);
+                Claim::Parents { missing, until }
             }
-            Err(Refusal::Busy { until }) => Claim::Busy { until },
-            Err(Refusal::NotYet { until }) => Claim::NotYet { until },
-            Err(Refusal::Settled) => match self.row(&request.key).await? {
-                Some(row) => Claim::Settled { row, same_command: row.command_hash == request.command_hash },
-                None => Claim::Unknown,
-            },
-            Err(_) => Claim::Unknown,
-        })
+        }
+        (Err(Refusal::Busy { until }), _) => Claim::Busy { until },
+        (Err(Refusal::NotYet { until }), _) => Claim::NotYet { until },
+        (Err(Refusal::Settled), Some(row)) => {
+            Claim::Settled { row, same_command: row.command_hash == request.command_hash }
+        }
+        (Err(_), _) => Claim::Unknown,
     }
+}
+
+fn parents_of(step: &[ClaimRequest]) -> Vec<RecordKey> {
+    let mut keys: Vec<RecordKey> = step.iter().flat_map(|request| request.parents.clone()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 fn missing(
     request: &ClaimRequest,
-    parents: &HashMap<RecordKey, Option<Row>>,
+    known: &HashMap<RecordKey, Option<Row>>,
 ) -> Vec<(RecordKey, Option<State>)> {
-    let state = |key: &RecordKey| parents.get(key).copied().flatten().map(|row| row.state);
+    let state = |key: &RecordKey| known.get(key).copied().flatten().map(|row| row.state);
     request
         .parents
         .iter()
@@ -198,12 +214,9 @@ fn missing(
         .collect()
 }
 
-fn settled(
-    request: &ClaimRequest,
-    parents: &HashMap<RecordKey, Option<Row>>,
-) -> Vec<(RecordKey, ParentState)> {
-    let found = |key: &RecordKey| {
-        parents.get(key).and_then(Option::as_ref).map(|row| (key.clone(), ParentState::from(row)))
+fn found(request: &ClaimRequest, known: &HashMap<RecordKey, Option<Row>>) -> Vec<(RecordKey, ParentState)> {
+    let parent = |key: &RecordKey| {
+        known.get(key).and_then(Option::as_ref).map(|row| (key.clone(), ParentState::from(row)))
     };
-    request.parents.iter().filter_map(found).collect()
+    request.parents.iter().filter_map(parent).collect()
 }

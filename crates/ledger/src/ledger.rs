@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::options::OpenOptions;
 use crate::redis::RedisStore;
 use crate::sqlite::SqliteStore;
-use crate::store::{Cursor, Store};
+use crate::store::{Cursor, Page, Store};
 
 /// Rows per atomic step. A batch of 200 takes Redis 2 to 3 ms [measured with 128 to 256 fields a bucket], which is as long as
 /// others should wait; the array limits of a Lua call are far away.
@@ -83,11 +83,7 @@ impl Ledger {
 
     /// A page of all rows, in no particular order, and where the next page begins (`None` at the end). A page may be
     /// empty before the end. A row that exists throughout the scan is seen exactly once.
-    pub async fn scan(
-        &self,
-        from: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<(RecordKey, Row)>, Option<Cursor>), Error> {
+    pub async fn scan(&self, from: Option<&Cursor>, limit: usize) -> Result<Page, Error> {
         self.store.scan(from, limit).await
     }
 

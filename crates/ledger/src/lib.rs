@@ -35,4 +35,4 @@ pub use locks::LockToken;
 pub use natural::NaturalKey;
 pub use options::{Access, Clock, OpenOptions, Opening};
 pub use register::{Outcome, Registered, Registration};
-pub use store::Cursor;
+pub use store::{Cursor, Page};

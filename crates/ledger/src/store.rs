@@ -77,6 +77,9 @@ pub(crate) enum Swapped {
 #[serde(transparent)]
 pub struct Cursor(pub(crate) String);
 
+/// Some rows, and where to go on (`None` at the end).
+pub type Page = (Vec<(RecordKey, Row)>, Option<Cursor>);
+
 /// A document as stored: version and bytes.
 pub(crate) type Stored = (u64, Vec<u8>);
 
@@ -98,11 +101,7 @@ pub(crate) trait Store: Send + Sync {
     async fn due(&self, before: UnixMillis, limit: usize) -> Result<Vec<(RecordKey, UnixMillis)>, Error>;
 
     /// Some rows, and where to go on. Each row that exists throughout a scan is seen once.
-    async fn scan(
-        &self,
-        from: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<(RecordKey, Row)>, Option<Cursor>), Error>;
+    async fn scan(&self, from: Option<&Cursor>, limit: usize) -> Result<Page, Error>;
 
     /// Counters of a run as (kind, tally, amount), with the number of swaps so far, read at one moment.
     async fn counters(&self, run: RunNo) -> Result<(u64, Vec<Delta>), Error>;

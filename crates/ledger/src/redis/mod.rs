@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::row::{Delta, Row, Tally};
+use model::row::{Delta, Tally};
 use model::{Epoch, Fence, Kind, MigrationId, RecordKey, RunNo, SourceId, UnixMillis};
 use redis::aio::ConnectionManager;
 use redis::{AsyncCommands, ScriptInvocation};
@@ -25,7 +25,7 @@ use self::scripts::Scripts;
 use crate::error::Error;
 use crate::natural::NaturalKey;
 use crate::options::{OpenOptions, Opening};
-use crate::store::{Change, Cursor, Due, Moment, Snapshot, Store, Stored, Swapped};
+use crate::store::{Change, Cursor, Due, Moment, Page, Snapshot, Store, Stored, Swapped};
 
 /// Format of all keys together; the keys' own versions change with what one key holds.
 const FORMAT: u32 = 1;
@@ -224,11 +224,7 @@ impl Store for RedisStore {
         Ok(self.resolve(members).await?.into_iter().zip(times).collect())
     }
 
-    async fn scan(
-        &self,
-        from: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<(RecordKey, Row)>, Option<Cursor>), Error> {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize) -> Result<Page, Error> {
         // A cursor is the number of the next bucket, the buckets of all kinds counted through.
         let damaged = || Error::Damaged { what: "a scan's cursor" };
         let mut next: u64 = from.map_or(Ok(0), |cursor| cursor.0.parse()).map_err(|_| damaged())?;

@@ -20,14 +20,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::row::{Delta, Row};
+use model::row::Delta;
 use model::{Epoch, Fence, MigrationId, RecordKey, RunNo, UnixMillis};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::Error;
 use crate::natural::NaturalKey;
 use crate::options::{Access, Clock, OpenOptions, Opening};
-use crate::store::{Change, Cursor, Moment, Snapshot, Store, Stored, Swapped};
+use crate::store::{Change, Cursor, Moment, Page, Snapshot, Store, Stored, Swapped};
 
 /// How long a step waits for another process that writes to the file (`pause` beside a run: a few ms).
 const BUSY: Duration = Duration::from_secs(10);
@@ -77,8 +77,26 @@ impl SqliteStore {
         })
     }
 
-    /// Runs a step in a transaction of its own, which is undone if it fails.
+    /// Runs a step that writes, in a transaction of its own, which is undone if it fails.
     async fn step<T, F>(&self, step: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, UnixMillis) -> Result<T, Error> + Send + 'static,
+    {
+        // Taking the write lock at once: a transaction that reads first could be refused when it begins to write.
+        self.transact(TransactionBehavior::Immediate, step).await
+    }
+
+    /// Runs a step that only reads: it sees one moment and holds no writer up.
+    async fn look<T, F>(&self, step: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, UnixMillis) -> Result<T, Error> + Send + 'static,
+    {
+        self.transact(TransactionBehavior::Deferred, step).await
+    }
+
+    async fn transact<T, F>(&self, behavior: TransactionBehavior, step: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Connection, UnixMillis) -> Result<T, Error> + Send + 'static,
@@ -87,8 +105,7 @@ impl SqliteStore {
         blocking(move || {
             // A panic in another step rolled its transaction back: the connection is usable.
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction =
-                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let transaction = connection.transaction_with_behavior(behavior)?;
             let result = step(&transaction, clock())?;
             transaction.commit()?;
             Ok(result)
@@ -101,7 +118,8 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn read(&self, keys: &[&RecordKey], draw_fence: bool) -> Result<Snapshot, Error> {
         let keys: Vec<RecordKey> = keys.iter().map(|key| (*key).clone()).collect();
-        self.step(move |connection, now| steps::read(connection, now, &keys, draw_fence)).await
+        let read = move |connection: &Connection, now| steps::read(connection, now, &keys, draw_fence);
+        if draw_fence { self.step(read).await } else { self.look(read).await }
     }
 
     async fn swap(
@@ -118,25 +136,21 @@ impl Store for SqliteStore {
     }
 
     async fn due(&self, before: UnixMillis, limit: usize) -> Result<Vec<(RecordKey, UnixMillis)>, Error> {
-        self.step(move |connection, _| steps::due(connection, before, limit)).await
+        self.look(move |connection, _| steps::due(connection, before, limit)).await
     }
 
-    async fn scan(
-        &self,
-        from: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<(RecordKey, Row)>, Option<Cursor>), Error> {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize) -> Result<Page, Error> {
         let from = from.cloned();
-        self.step(move |connection, _| steps::scan(connection, from.as_ref(), limit)).await
+        self.look(move |connection, _| steps::scan(connection, from.as_ref(), limit)).await
     }
 
     async fn counters(&self, run: RunNo) -> Result<(u64, Vec<Delta>), Error> {
-        self.step(move |connection, _| steps::counters(connection, run)).await
+        self.look(move |connection, _| steps::counters(connection, run)).await
     }
 
     async fn document(&self, name: &str) -> Result<(Moment, Option<Stored>), Error> {
         let name = name.to_owned();
-        self.step(move |connection, now| {
+        self.look(move |connection, now| {
             Ok((steps::moment(connection, now)?, steps::document(connection, &name)?))
         })
         .await
@@ -154,7 +168,7 @@ impl Store for SqliteStore {
 
     async fn documents(&self, prefix: &str) -> Result<Vec<(String, Stored)>, Error> {
         let prefix = prefix.to_owned();
-        self.step(move |connection, _| steps::documents(connection, &prefix)).await
+        self.look(move |connection, _| steps::documents(connection, &prefix)).await
     }
 
     async fn try_lock(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Fence>, Error> {
@@ -191,7 +205,7 @@ impl Store for SqliteStore {
 
     async fn sealed(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let name = name.to_owned();
-        self.step(move |connection, _| steps::sealed(connection, &name)).await
+        self.look(move |connection, _| steps::sealed(connection, &name)).await
     }
 
     async fn start_epoch(&self) -> Result<Epoch, Error> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns;
 use crate::error::Error;
 use crate::natural::NaturalKey;
-use crate::store::{Cursor, Moment, Snapshot, Stored, Swapped, after};
+use crate::store::{Cursor, Moment, Page, Snapshot, Stored, Swapped, after};
 
 /// A change whose parts are owned, to cross to the blocking thread.
 pub(super) type OwnedChange = (RecordKey, Option<Row>, Row, Vec<Delta>);
@@ -117,11 +117,7 @@ pub(super) fn due(
     Ok(found)
 }
 
-pub(super) fn scan(
-    connection: &Connection,
-    from: Option<&Cursor>,
-    limit: usize,
-) -> Result<(Vec<(RecordKey, Row)>, Option<Cursor>), Error> {
+pub(super) fn scan(connection: &Connection, from: Option<&Cursor>, limit: usize) -> Result<Page, Error> {
     // A cursor is the last key seen: "kind:id".
     let (kind, id) = from.and_then(|cursor| cursor.0.split_once(':')).unwrap_or(("", ""));
     let query = format!(

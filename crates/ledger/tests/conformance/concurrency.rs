@@ -12,7 +12,7 @@ use model::{Fence, KayakoId, Kind, RecordKey, RunNo};
 use crate::stores::{TestStore, case, queue, selected};
 
 const RUN: RunNo = RunNo(1);
-const LEASE: Duration = Duration::from_secs(600);
+const LEASE: Duration = Duration::from_mins(10);
 
 crate::on_both_stores!(
     every_record_has_one_winner,

@@ -22,7 +22,7 @@ fn request(id: u64) -> ClaimRequest {
 async fn a_new_epoch_voids_claims_and_puts_rows_in_doubt(store: &TestStore) {
     let ledger = &store.ledger;
     queue(ledger, RUN, &[case(1), case(2)]).await;
-    let long = Duration::from_secs(60);
+    let long = Duration::from_mins(1);
     let old = ledger.claim(&[request(1)], long, QUIET).await.unwrap();
     assert_eq!(old.epoch, Epoch(1));
     assert_eq!(ledger.start_epoch().await.unwrap(), Epoch(2));
@@ -74,9 +74,9 @@ async fn another_redis_identity_begins_an_epoch_and_refuses_what_was_read_before
     let store = TestStore::redis().await;
     let ledger = &store.ledger;
     queue(ledger, RUN, &[case(1)]).await;
-    let old = ledger.claim(&[request(1)], Duration::from_secs(60), QUIET).await.unwrap();
+    let old = ledger.claim(&[request(1)], Duration::from_mins(1), QUIET).await.unwrap();
     let version = ledger.put_document("d", None, &1).await.unwrap().unwrap();
-    let held = ledger.try_lock("l", "a", Duration::from_secs(60)).await.unwrap().unwrap();
+    let held = ledger.try_lock("l", "a", Duration::from_mins(1)).await.unwrap().unwrap();
 
     // What a restart or a promoted replica looks like: the stored identity is not the live one. The fence goes back too, as it would.
     let client = ::redis::Client::open(redis_url()).unwrap();

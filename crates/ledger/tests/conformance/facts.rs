@@ -44,7 +44,7 @@ async fn documents_change_by_compare_and_set(store: &TestStore) {
 
 async fn a_lock_has_one_holder_at_a_time(store: &TestStore) {
     let (one, two) = (&store.ledger, store.attach().await);
-    let long = Duration::from_secs(60);
+    let long = Duration::from_mins(1);
     let held = one.try_lock("leader", "a", long).await.unwrap().unwrap();
     assert_eq!(two.try_lock("leader", "b", long).await.unwrap(), None);
     assert_eq!(one.try_lock("leader", "a", long).await.unwrap(), None, "not even its holder gets it twice");

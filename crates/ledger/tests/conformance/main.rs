@@ -8,7 +8,9 @@
 mod concurrency;
 mod epochs;
 mod facts;
+mod lost_answers;
 mod operations;
+mod sizes;
 mod stores;
 mod walk;
 

@@ -118,6 +118,7 @@ impl Mirror {
                     arrival,
                 }
             }
+            "recovered" => Event::Recovered { fence, id: KayakoId(random.random_range(1..u64::MAX)) },
             "park" => Event::Park { fence, wait, until, attempt },
             "release" => Event::Release { fence },
             "commit" => Event::Commit { fence, command_hash: random.random() },
