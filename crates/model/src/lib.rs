@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod envelope;
+pub mod event;
 pub mod facts;
 pub mod failure;
 pub mod ids;
