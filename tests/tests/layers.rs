@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("sandbox", 3),
     ("cli", 4),
     ("system-tests", 5),
+    ("benchmark", 5),
 ];
 
 /// What is wrong with an edge, if anything.
