@@ -69,6 +69,8 @@ pub struct Station {
     pub metrics: Metrics,
     /// The environment, for secrets.
     pub variables: Variables,
+    /// The source account if it is open already, with what was learned of its limits. Absent: opened by who needs it.
+    pub source: Option<Arc<dyn Source>>,
 }
 
 type Task = Pin<Box<dyn Future<Output = Result<(), Box<dyn StdError + Send + Sync>>> + Send>>;
@@ -126,6 +128,9 @@ impl Station {
 
     /// The source account, within the budget shared by all processes.
     pub(crate) fn source(&self) -> Result<Arc<dyn Source>, Failure> {
+        if let Some(source) = &self.source {
+            return Ok(Arc::clone(source));
+        }
         let model::plan::Source::Zendesk(zendesk) = &self.plan.source;
         let configured = zendesk.requests_per_minute.map(std::num::NonZeroU32::get);
         let pace = LedgerPace::new(self.ledger.clone(), self.context.clone(), configured, zendesk.share);

@@ -16,6 +16,7 @@ use model::plan::Plan;
 use model::run::{Run, RunMode};
 use queue::Address;
 use runtime::{Context, Metrics, Shutdown, Variables};
+use sources::Source;
 
 use crate::assemble::{Role, Station, in_process_broker};
 use crate::commands::report;
@@ -75,6 +76,8 @@ pub(crate) struct Order<'a> {
     pub(crate) ledger: Ledger,
     pub(crate) blobs: Blobs,
     pub(crate) variables: &'a Variables,
+    /// The source account if it is open already.
+    pub(crate) source: Option<Arc<dyn Source>>,
 }
 
 /// Runs it.
@@ -87,7 +90,7 @@ pub(crate) async fn run(arguments: &RunArguments, shell: &Shell) -> Result<Exit,
     let services_elsewhere = shared(arguments, &places)?;
     let ledger = places.create_ledger().await?;
     let blobs = places.open_blobs(shell)?;
-    let plan = looked_at(shell, plan, scale, &ledger, services_elsewhere).await?;
+    let (plan, source) = looked_at(shell, plan, scale, &ledger, services_elsewhere).await?;
     let mode = if arguments.full { RunMode::Full } else { RunMode::Demo };
     let order = Order {
         plan,
@@ -97,6 +100,7 @@ pub(crate) async fn run(arguments: &RunArguments, shell: &Shell) -> Result<Exit,
         ledger: ledger.clone(),
         blobs: blobs.clone(),
         variables: &shell.variables,
+        source,
     };
     if services_elsewhere && arguments.detach {
         let run = begin(&order).await?;
@@ -165,25 +169,34 @@ async fn looked_at(
     scale: f64,
     ledger: &Ledger,
     services_elsewhere: bool,
-) -> Result<Plan, Failure> {
+) -> Result<(Plan, Option<Arc<dyn Source>>), Failure> {
     let names = survey::uses_names(&plan);
     if services_elsewhere && !names {
         // The services have the credentials, this process need not.
-        return Ok(plan);
+        return Ok((plan, None));
     }
-    let context = shell.context()?;
-    let order = station(&plan, scale, ledger, context, &shell.variables)?;
-    let source = order.source()?;
+    let source = open_source(shell, &plan, scale, ledger)?;
     source.check().await?;
     if !services_elsewhere {
         let client = accounts::target(&plan, &shell.variables, &timing(&plan, scale)?, Arc::new(OpenGate))?;
         client.check_session().await?;
     }
     if !names {
-        return Ok(plan);
+        return Ok((plan, Some(source)));
     }
     let catalogue = source.catalogue().await?;
-    survey::resolve(&plan, source.as_ref(), &catalogue).await
+    let plan = survey::resolve(&plan, source.as_ref(), &catalogue).await?;
+    Ok((plan, Some(source)))
+}
+
+/// The source account, once per process: what is learned of its limits is kept as long as it is open.
+pub(crate) fn open_source(
+    shell: &Shell,
+    plan: &Plan,
+    scale: f64,
+    ledger: &Ledger,
+) -> Result<Arc<dyn Source>, Failure> {
+    station(plan, scale, ledger, shell.context()?, &shell.variables)?.source()
 }
 
 /// Unique among all processes of a migration, also among those of other machines.
@@ -209,6 +222,7 @@ fn station(
         context,
         metrics: Metrics::new()?,
         variables: variables.clone(),
+        source: None,
     })
 }
 
@@ -243,6 +257,7 @@ pub(crate) async fn in_one_process(
     shutdown.listen_to_signals()?;
     let station = Station {
         blobs: order.blobs.clone(),
+        source: order.source.clone(),
         ..station(&order.plan, order.scale, &order.ledger, context.clone(), order.variables)?
     };
     let (broker, every) = (Arc::clone(&station.broker), station.timing.reconcile.min(LOOK));

@@ -139,6 +139,7 @@ impl Server<'_> {
                 context: self.context.clone(),
                 metrics: self.metrics.clone(),
                 variables: self.shell.variables.clone(),
+                source: None,
             };
             let worked = self.work(station, &commands, &stored).await;
             broker.close().await;

@@ -7,3 +7,4 @@ mod interruption;
 mod migration;
 mod plans;
 mod sample;
+mod services;

@@ -7,6 +7,7 @@ mod ground;
 mod proof;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use coordinator::{Commands, Status};
@@ -18,7 +19,7 @@ use sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
 use crate::commands::report;
-use crate::commands::run::{GRACE, Order, in_one_process};
+use crate::commands::run::{GRACE, Order, in_one_process, open_source};
 use crate::exit::Exit;
 use crate::failure::{Code, Failure};
 use crate::following::Ending;
@@ -109,6 +110,7 @@ async fn show(
     ));
     let ledger = ground.places.create_ledger().await?;
     let blobs = ground.places.open_blobs(shell)?;
+    let source = open_source(shell, &ground.plan, SCALE, &ledger)?;
     let order = |mode, seed| Order {
         plan: ground.plan.clone(),
         mode,
@@ -117,6 +119,7 @@ async fn show(
         ledger: ledger.clone(),
         blobs: blobs.clone(),
         variables: &shell.variables,
+        source: Some(Arc::clone(&source)),
     };
     let steps = [
         ("demo", "1. A demo: 20 random tickets and what they need", RunMode::Demo),
@@ -131,6 +134,7 @@ async fn show(
         sandbox.kayako_server.reset_counts();
         let seed = (mode == RunMode::Demo).then_some(arguments.seed);
         let Some(status) = carry_out(shell, &order(mode, seed)).await? else {
+            shell.output.say("Stopped.");
             return Ok(Exit::Interrupted);
         };
         shell.output.say(table::counts(shell.output, &status.counts));
