@@ -1,6 +1,7 @@
 //! Measures what was asked for and prints each table as soon as it is known.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use sandbox::seed::Size;
@@ -103,9 +104,10 @@ impl Suite<'_> {
     /// The bare loop: writing only, and reading then writing.
     async fn raw(&mut self, size: Size, latency: Latency) -> anyhow::Result<[Row; 2]> {
         let (mut ground, place) = (self.ground(size, latency).await?, self.place().1);
-        let sandbox = ground.worker.usage().cpu;
+        let (sandbox, machine, began) = (ground.worker.usage().cpu, process::machine_cpu(), Instant::now());
         let (report, usage) = self.raw_loop(&mut ground, &place).await?;
         let sandbox = ground.worker.usage().cpu - sandbox;
+        let others = process::machine_cpu() - machine - sandbox - report.read.cpu - report.write.cpu;
         let calls = ground.kayako_calls().await?;
         let source_calls = ground.zendesk_calls().await?;
         let row = |way: &str, seconds: f64, cpu: f64| Row {
@@ -116,6 +118,8 @@ impl Suite<'_> {
             cases: report.cases,
             calls,
             usages: vec![("raw".to_owned(), Usage { cpu, ..usage })],
+            others,
+            wall: began.elapsed().as_secs_f64(),
             ..Row::default()
         };
         let (read, write) = (report.read, report.write);
@@ -127,8 +131,8 @@ impl Suite<'_> {
         Ok([
             row(table::RAW_WRITE, write.seconds, write.cpu),
             Row {
-                sandbox,
                 source_calls,
+                sandbox,
                 ..row(table::RAW_BOTH, read.seconds + write.seconds, read.cpu + write.cpu)
             },
         ])
@@ -167,13 +171,15 @@ impl Suite<'_> {
         migration.ground.reset_calls().await?;
         let sandbox = migration.ground.worker.usage().cpu;
         let before = self.brokers.as_ref().and_then(Brokers::cpu);
+        let (machine, began) = (process::machine_cpu(), Instant::now());
         let done = match (loaders, &self.brokers) {
             (Some(loaders), Some(brokers)) => migration.services(brokers, loaders).await?,
             _ => migration.one().await?,
         };
+        let (machine, wall) = (process::machine_cpu() - machine, began.elapsed().as_secs_f64());
         let after = self.brokers.as_ref().and_then(Brokers::cpu);
         let brokers = before.zip(after).filter(|_| loaders.is_some());
-        let row = Row {
+        let mut row = Row {
             way,
             latency: latency.kayako,
             seconds: done.seconds,
@@ -185,7 +191,10 @@ impl Suite<'_> {
             usages: done.usages.clone(),
             brokers: brokers.map(|(before, after)| (after.0 - before.0, after.1 - before.1)),
             sandbox: migration.ground.worker.usage().cpu - sandbox,
+            others: 0.0,
+            wall,
         };
+        row.others = machine - row.sandbox - row.cpu_with_brokers();
         Ok(Measured { done, row })
     }
 

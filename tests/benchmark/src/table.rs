@@ -28,6 +28,10 @@ pub(crate) struct Row {
     /// Processor seconds of RabbitMQ and Redis.
     pub(crate) brokers: Option<(f64, f64)>,
     pub(crate) sandbox: f64,
+    /// Processor seconds of everything else on the machine meanwhile.
+    pub(crate) others: f64,
+    /// How long that was counted.
+    pub(crate) wall: f64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
@@ -48,7 +52,7 @@ impl Row {
         self.usages.iter().map(|(_, usage)| usage.cpu).sum()
     }
 
-    fn cpu_with_brokers(&self) -> f64 {
+    pub(crate) fn cpu_with_brokers(&self) -> f64 {
         self.cpu() + self.brokers.map_or(0.0, |(rabbit, redis)| rabbit + redis)
     }
 
@@ -73,7 +77,7 @@ pub(crate) fn progress(rows: &[Row]) {
     }
 }
 
-/// The main table. Ratios are to the raw rows of the same latency, where there are any.
+/// The main table. "Others' load" is the number of processors that everything else on the machine kept busy. Ratios are to the raw rows of the same latency, where there are any.
 pub(crate) fn main(rows: &[Row]) {
     say(
         "\n| latency | way | seconds | records/s | cases/s | speed / raw write | speed / raw both | Kayako calls/record | source calls/record | CPU s/1,000: ours | brokers | sum / raw write | sum / raw both | peak MiB (largest) | sandbox CPU s/1,000 | failed |",
@@ -96,7 +100,7 @@ pub(crate) fn main(rows: &[Row]) {
             None => "-".to_owned(),
         };
         say(&format!(
-            "| {} | {} | {:.1} | {:.0} | {:.0} | {} | {} | {:.3} | {:.2} | {:.2} | {} | {} | {} | {:.0} ({name}) | {:.2} | {} |",
+            "| {} | {} | {:.1} | {:.0} | {:.0} | {} | {} | {:.3} | {:.2} | {:.2} | {} | {} | {} | {:.0} ({name}) | {:.2} | {:.1} | {} |",
             row.latency,
             row.way,
             row.seconds,
@@ -112,6 +116,7 @@ pub(crate) fn main(rows: &[Row]) {
             against(RAW_BOTH, cost),
             peak,
             row.per_record(row.sandbox) * 1000.0,
+            row.others.max(0.0) / row.wall.max(0.001),
             row.failed,
         ));
     }
