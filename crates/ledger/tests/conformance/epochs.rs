@@ -60,8 +60,8 @@ async fn a_new_epoch_voids_claims_and_puts_rows_in_doubt(store: &TestStore) {
 async fn a_young_epoch_grants_no_locks(store: &TestStore) {
     let ttl = Duration::from_millis(50);
     let ledger = &store.ledger;
-    ledger.start_epoch().await.unwrap();
     let before = ledger.now().await.unwrap();
+    ledger.start_epoch().await.unwrap();
     let lock = ledger.try_lock("leader", "a", ttl).await.unwrap();
     // On a slow machine the waiting time may be over already.
     assert!(lock.is_none() || ledger.now().await.unwrap() >= before.plus(ttl));
