@@ -1,0 +1,128 @@
+//! Accounts that misbehave: whatever they do, the run comes to its end and everything has arrived once.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use sandbox::faults::{Fault, Rule, Schedule, When};
+use system_tests::accounts::{Accounts, config, rule};
+use system_tests::migration::Migration;
+use tokio::time::sleep;
+
+/// Whatever path below the API.
+const ANY: &str = "/api/";
+
+/// Limits a rule: the storm passes.
+fn times(rule: Rule, times: u64) -> Rule {
+    Rule { times: Some(times), ..rule }
+}
+
+/// A whole migration under fire; fails if the faults never met it.
+async fn arrives(seed: u64, kayako: Vec<Rule>, zendesk: Vec<Rule>) -> Result<()> {
+    let mut config = config(seed, 60);
+    config.faults.kayako = Schedule { seed, rules: kayako };
+    config.faults.zendesk = Schedule { seed, rules: zendesk };
+    let accounts = Accounts::open(config).await?;
+    let mut migration = Migration::in_one_process(&accounts)?;
+    migration.carried_out(&["run", "--full"]).await?;
+    migration.arrived().await?;
+    migration.passed();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_that_are_no_json_and_proxies_that_answer_html() -> Result<()> {
+    let zendesk = vec![
+        times(rule("GET", "/api/v2/incremental/", When::EveryNth(3), Fault::NotJson), 3),
+        times(rule("GET", "/api/v2/tickets/", When::EveryNth(9), Fault::NotJson), 5),
+        times(rule("GET", "/api/v2/users/", When::EveryNth(11), Fault::HtmlBefore), 3),
+        times(rule("GET", "/api/v2/tickets/", When::EveryNth(13), Fault::Truncated), 4),
+    ];
+    let kayako = vec![
+        times(rule("GET", "/api/v1/users", When::EveryNth(5), Fault::HtmlBefore), 3),
+        times(rule("POST", "/api/v1/bulk/", When::Nth(2), Fault::HtmlAfter), 1),
+        times(rule("POST", "/api/v1/bulk/cases", When::Nth(1), Fault::HtmlBefore), 1),
+        times(rule("GET", "/api/v1/jobs", When::EveryNth(4), Fault::NotJson), 3),
+        times(rule("POST", "/api/v1/files", When::EveryNth(5), Fault::Truncated), 3),
+    ];
+    arrives(61, kayako, zendesk).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_throttled_answers() -> Result<()> {
+    let throttled = Fault::RateLimit { retry_after: 1 };
+    let kayako = vec![times(rule("", ANY, When::EveryNth(7), throttled), 6)];
+    let zendesk = vec![times(rule("", ANY, When::EveryNth(23), throttled), 4)];
+    arrives(62, kayako, zendesk).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_drop_before_and_after_the_effect() -> Result<()> {
+    let kayako = vec![
+        times(rule("POST", "/api/v1/bulk/users", When::Nth(1), Fault::DropAfter), 1),
+        times(rule("POST", "/api/v1/bulk/cases", When::Nth(1), Fault::DropAfter), 1),
+        times(rule("POST", "/api/v1/bulk/cases", When::Nth(2), Fault::DropBefore), 1),
+        times(rule("POST", "/api/v1/bulk/organizations", When::Nth(1), Fault::ErrorAfter), 1),
+        times(rule("POST", "/api/v1/users/", When::EveryNth(6), Fault::DropAfter), 3),
+        times(rule("GET", ANY, When::EveryNth(17), Fault::DropBefore), 4),
+    ];
+    let zendesk = vec![times(rule("GET", "/", When::EveryNth(29), Fault::DropBefore), 6)];
+    arrives(63, kayako, zendesk).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_end_and_objects_that_show_late() -> Result<()> {
+    let mut config = config(64, 60);
+    let switches = &mut config.kayako.switches;
+    switches.visibility_delay_ms = 400;
+    switches.dead_session_status = 454;
+    switches.files_die_with_session = true;
+    switches.session_max_calls = 60;
+    (switches.job_pending_ms, switches.job_base_ms) = (60, 60);
+    let accounts = Accounts::open(config).await?;
+    let mut migration = Migration::in_one_process(&accounts)?;
+    let mut run = migration.start(&["run", "--full"])?;
+    // All sessions at once, again and again, while the run goes on.
+    let expiring = async {
+        loop {
+            sleep(Duration::from_secs(2)).await;
+            accounts.sandbox.kayako.expire_sessions();
+        }
+    };
+    let ended = tokio::select! {
+        ended = run.ended() => ended?,
+        () = expiring => unreachable!("it never ends"),
+    };
+    ensure!(ended.code() == Some(0), "the run ended with {ended}: {}", run.document()?);
+    let logins = accounts.sandbox.kayako_server.counts().calls.get("GET /api/v1/session").cloned();
+    ensure!(logins.is_some_and(|logins| logins.values().sum::<u64>() > 2), "no session ever ended");
+    migration.arrived().await?;
+    migration.carried_out(&["run", "--full"]).await?;
+    migration.arrived().await?;
+    migration.passed();
+    Ok(())
+}
+
+/// Kayako is away for longer than any single call is tried again; the run waits and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_is_away_for_a_while() -> Result<()> {
+    let accounts = Accounts::open(config(65, 40)).await?;
+    let migration = Migration::in_one_process(&accounts)?;
+    let mut run = migration.start(&["run", "--full"])?;
+    let before = accounts.before.users.len();
+    system_tests::waiting::until("people in Kayako", system_tests::processes::PATIENCE, async || {
+        Ok((accounts.sandbox.kayako.counts().users > before).then_some(()))
+    })
+    .await?;
+    accounts.sandbox.kayako.set_outage(true);
+    accounts.sandbox.kayako_server.reset_counts();
+    system_tests::waiting::until("refused calls", system_tests::processes::PATIENCE, async || {
+        Ok((accounts.sandbox.kayako_server.counts().total > 8).then_some(()))
+    })
+    .await?;
+    accounts.sandbox.kayako.set_outage(false);
+    let ended = run.ended().await?;
+    ensure!(ended.code() == Some(0), "the run ended with {ended}: {}", run.document()?);
+    migration.arrived().await?;
+    migration.passed();
+    Ok(())
+}
