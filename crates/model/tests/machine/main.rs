@@ -14,7 +14,7 @@ use model::{Epoch, Fence, Generation, KayakoId, RunNo, UnixMillis};
 pub(crate) const FENCE: Fence = Fence(5);
 /// End of the lease of the rows below.
 pub(crate) const LEASE_END: UnixMillis = UnixMillis(10_000);
-pub(crate) const QUIET: Duration = Duration::from_millis(4_000);
+pub(crate) const QUIET: Duration = Duration::from_secs(4);
 pub(crate) const ONE: Epoch = Epoch(1);
 
 /// A freshly registered row.
