@@ -150,8 +150,9 @@ impl Desk<'_> {
                 }
                 Some(why) => {
                     let line = format!("[Attachment not available: {} ({why})]", one_line(&file.file_name));
-                    contents +=
-                        &if is_html { format!("<p>{}</p>", escape(&line)) } else { format!("\n\n{line}") };
+                    let line =
+                        if is_html { format!("<p>{}</p>", escape(&line)) } else { format!("\n\n{line}") };
+                    contents.push_str(&line);
                 }
             }
         }

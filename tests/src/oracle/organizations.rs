@@ -77,7 +77,7 @@ pub(crate) fn compare(expected: &Expectation<'_>, now: &Holding, found: &mut Dif
         match expected.before.organizations.iter().find(|before| before.id == row.id) {
             Some(before) => found.value(&format!("organization {} of before", row.id), "whole", before, row),
             None if !matched.contains(&row.id) => {
-                found.unexpected("organization", row.id, row.legacy_id.as_ref())
+                found.unexpected("organization", row.id, row.legacy_id.as_ref());
             }
             None => {}
         }

@@ -62,7 +62,9 @@ pub(crate) fn without_addresses(body: &str, zendesk_url: &str) -> String {
             out.push_str(&rest[at..]);
             return out;
         };
-        out.push_str(&format!("\"attachment:{id}\""));
+        out.push_str("\"attachment:");
+        out.push_str(&id.to_string());
+        out.push('"');
         rest = &token[end + 1..];
     }
     out.push_str(rest);
