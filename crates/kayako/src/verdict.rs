@@ -59,6 +59,9 @@ impl Kind {
             (500.. | 408, _) => return Self::ServerFault,
             (454, _) => return Self::SessionLost,
             (429, _) => return Self::Throttled,
+            // Too large, whatever the code beside it (some accounts say `LICENSE_LIMIT_REACHED`): no person can lift that
+            // by a contract while the run waits, and the other records are not too large.
+            (413, _) => return Self::Rejected,
             (401, Some(C::OtpExpected | C::CredentialExpired)) => return Self::LoginNeedsPerson,
             (401, _) => return Self::LoginRefused,
             _ => {}

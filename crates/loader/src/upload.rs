@@ -97,7 +97,11 @@ impl Desk {
                     uploaded.per_post[at].push(sent.id);
                 }
                 Ok(None) => {}
-                Err(Failed::Kayako(error)) => return Ok(Err(self.refused_file(hands, &file, &error))),
+                Err(Failed::Kayako(error)) => {
+                    // Parked alone, the record would come again for ever and nobody would hear why.
+                    self.halted_by(&error).await?;
+                    return Ok(Err(self.refused_file(hands, &file, &error)));
+                }
                 Err(Failed::Staging(error)) => {
                     tracing::warn!(record = %work.key(), file = %file.id, error = %error, "a staged file cannot be read");
                     let detail = format!("file {} is not in the staging area", file.id);

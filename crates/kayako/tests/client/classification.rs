@@ -107,6 +107,7 @@ async fn every_row_of_the_error_table_has_its_class() {
         (426, &["LICENSE_EXPIRED"], Halt),
         (426, &[], Halt),
         (413, &[], Rejected),
+        (413, &["LICENSE_LIMIT_REACHED"], Rejected),
         (400, &["PASSWORD_POLICY_VIOLATION"], Rejected),
         (405, &["METHOD_NOT_SUPPORTED"], Rejected),
         (406, &["FORMAT_NOT_ACCEPTABLE"], Rejected),
