@@ -72,6 +72,8 @@ pub struct Migration<'a> {
     pub shared: Option<Shared>,
     /// Cases that a demo has moved: see [`Expectation::sample`].
     pub sample: BTreeSet<TicketId>,
+    /// Whether a process of it died: see [`Expectation::killed`].
+    pub killed: bool,
     /// Variables for all its processes.
     pub environment: Vec<(&'static str, String)>,
     directory: TempDir,
@@ -97,8 +99,17 @@ impl<'a> Migration<'a> {
         let yaml = plan_file::write(&name, accounts, &rules, more);
         fs::write(directory.path().join("plan.yaml"), yaml)?;
         fs::create_dir(directory.path().join("blobs"))?;
-        let (sample, environment) = (BTreeSet::new(), Vec::new());
-        Ok(Self { accounts, rules, name, shared, sample, environment, directory, passed: false })
+        Ok(Self {
+            accounts,
+            rules,
+            name,
+            shared,
+            sample: BTreeSet::new(),
+            killed: false,
+            environment: Vec::new(),
+            directory,
+            passed: false,
+        })
     }
 
     /// A path in the migration's directory.
@@ -221,6 +232,7 @@ impl<'a> Migration<'a> {
             zendesk_url: &self.accounts.sandbox.zendesk_url,
             kayako_email: &self.accounts.kayako_email,
             sample: &self.sample,
+            killed: self.killed,
         }
     }
 

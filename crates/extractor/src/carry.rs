@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use futures::stream::{self, StreamExt};
 use ledger::{Outcome, Registration};
-use model::envelope::Intake;
+use model::command::{LoadCommand, NothingCommand};
+use model::envelope::{Intake, Load};
 use model::journal::{Entry, What};
 use model::listing::{Listed, version_of};
 use model::record::{Content, Record};
-use model::transition::Verdict;
+use model::transition::{Refusal, Verdict};
 use model::{Classify, FailureClass, Kind, Reason, RecordKey};
 use queue::{Message, Stage};
 use runtime::retry;
@@ -35,7 +36,7 @@ pub(crate) enum Cause {
 }
 
 /// A record ready to be published.
-struct Ready {
+pub(crate) struct Ready {
     key: RecordKey,
     message: Message,
     staged_kib: u32,
@@ -43,7 +44,7 @@ struct Ready {
 }
 
 /// What completing a record led to.
-enum Made {
+pub(crate) enum Made {
     Ready(Box<Ready>),
     Settled(RecordKey, Reason, String),
 }
@@ -118,7 +119,12 @@ impl Desk {
     }
 
     /// Stages a record's files and puts it into a message.
-    async fn ready(&self, errand: &Errand, key: RecordKey, mut record: Record) -> Result<Made, Error> {
+    pub(crate) async fn ready(
+        &self,
+        errand: &Errand,
+        key: RecordKey,
+        mut record: Record,
+    ) -> Result<Made, Error> {
         let staged_bytes = self.stage(errand, &key, &mut record).await?;
         let told = self.entry(errand.run, &key, extracted(&record));
         let message = self.message(errand, &key, &Intake { record }).await?;
@@ -143,7 +149,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn hand_over(&self, errand: &Errand, chunk: Vec<Made>) -> Result<(), Error> {
+    pub(crate) async fn hand_over(&self, errand: &Errand, chunk: Vec<Made>) -> Result<(), Error> {
         let (mut history, mut messages, mut carried, mut settled) = (vec![], vec![], vec![], vec![]);
         for made in chunk {
             match made {
@@ -166,11 +172,36 @@ impl Desk {
         self.ledger.published(&carried).await.during("note publications")?;
         let (skipped, failed): (Vec<_>, Vec<_>) =
             settled.into_iter().partition(|(_, reason)| *reason == Reason::DeletedAtSource);
-        if !skipped.is_empty() {
-            self.ledger.skip(None, &skipped).await.during("skip")?;
+        self.leave_out(errand, skipped, false).await?;
+        self.leave_out(errand, failed, true).await
+    }
+
+    /// Settles records without writing them. Those that a loader had in its hands, so that something of them may be in Kayako,
+    /// go to a loader, which finds out first.
+    pub(crate) async fn leave_out(
+        &self,
+        errand: &Errand,
+        records: Vec<(RecordKey, Reason)>,
+        failed: bool,
+    ) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
         }
-        if !failed.is_empty() {
-            self.ledger.fail(None, &failed).await.during("fail")?;
+        let answers = if failed {
+            self.ledger.fail(None, &records).await.during("fail")?
+        } else {
+            self.ledger.skip(None, &records).await.during("skip")?
+        };
+        let mut messages = Vec::new();
+        for ((key, reason), answer) in records.into_iter().zip(answers) {
+            if answer == Err(Refusal::Illegal) {
+                let command = LoadCommand::Nothing(NothingCommand { failed, reason });
+                let load = Load { key: key.clone(), command };
+                messages.push(self.message(errand, &key, &load).await?);
+            }
+        }
+        for result in self.publisher.publish(&self.queue(Stage::Load), messages).await {
+            result.during("publish what a loader has to settle")?;
         }
         Ok(())
     }

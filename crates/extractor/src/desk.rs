@@ -7,8 +7,7 @@ use blobs::Blobs;
 use bytes::Bytes;
 use ledger::Ledger;
 use model::envelope::{
-    Envelope, ExtractTask, HEADER_KEY, HEADER_STAGED, HEADER_VERSION, Intake, MAX_INLINE_BYTES, VERSION,
-    encode,
+    Envelope, ExtractTask, HEADER_KEY, HEADER_STAGED, HEADER_VERSION, MAX_INLINE_BYTES, VERSION, encode,
 };
 use model::facts;
 use model::journal::{Entry, What};
@@ -19,6 +18,7 @@ use model::timing::Timing;
 use model::{MigrationId, RecordKey, RunNo};
 use queue::{Message, Publisher, QueueName, Stage};
 use runtime::{Context, Draining, RetryPolicy, propagation};
+use serde::Serialize;
 use sources::Source;
 
 use crate::error::{During, Error};
@@ -86,14 +86,14 @@ impl Desk {
         Ok(())
     }
 
-    /// The message that carries a record; a body too long for the queue goes through the staging area.
+    /// The message about a record; a body too long for the queue goes through the staging area.
     pub(crate) async fn message(
         &self,
         errand: &Errand,
         key: &RecordKey,
-        intake: &Intake,
+        content: &impl Serialize,
     ) -> Result<Message, Error> {
-        let body = encode(&Envelope::new(errand.run, &errand.plan.hash, intake))?;
+        let body = encode(&Envelope::new(errand.run, &errand.plan.hash, content))?;
         let id = self.context.random.uuid().to_string();
         let mut message = if body.len() <= MAX_INLINE_BYTES {
             Message::new(id, body)

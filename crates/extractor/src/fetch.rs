@@ -3,6 +3,7 @@
 use ledger::Registration;
 use model::journal::What;
 use model::record::{Record, Role, Standing, User};
+use model::row::State;
 use model::transition::Verdict;
 use model::{Kind, Reason, RecordKey, SourceId};
 use runtime::retry;
@@ -41,7 +42,31 @@ impl Desk {
             }
         }
         self.carry(errand, listed, Cause::Named { lost }).await?;
+        let gone = if lost { self.lost_and_gone(errand, gone).await? } else { gone };
         self.settle_gone(errand, gone).await
+    }
+
+    /// Records whose message was lost and that the source does not show by id. People still own their cases, so each is
+    /// carried as somebody of whom only the id is left (those who were deleted for good stand in listings only). Returns the others.
+    async fn lost_and_gone(&self, errand: &Errand, gone: Vec<RecordKey>) -> Result<Vec<RecordKey>, Error> {
+        let rows = self.ledger.rows(&gone).await.during("read the rows of what is gone")?;
+        let (mut others, mut people) = (Vec::new(), Vec::new());
+        for (key, row) in gone.into_iter().zip(rows) {
+            let state = row.map(|row| row.state);
+            if state.is_some_and(State::is_settled) {
+                continue;
+            }
+            if key.kind == Kind::User && state.is_some() {
+                let person = Record::User(nobody(&key.id, errand));
+                people.push(self.ready(errand, key, person).await?);
+            } else {
+                others.push(key);
+            }
+        }
+        if !people.is_empty() {
+            self.hand_over(errand, people).await?;
+        }
+        Ok(others)
     }
 
     async fn settle_gone(&self, errand: &Errand, gone: Vec<RecordKey>) -> Result<(), Error> {
@@ -68,19 +93,23 @@ impl Desk {
             .collect();
         self.ledger.register(errand.run, &registrations).await.during("register what is gone")?;
         // A row that was there before (listed, then deleted for good) is not settled by registering.
-        let skipped: Vec<_> = gone.into_iter().map(|key| (key, reason)).collect();
-        self.ledger.skip(None, &skipped).await.during("skip what is gone")?;
-        Ok(())
+        let skipped = gone.into_iter().map(|key| (key, reason)).collect();
+        self.leave_out(errand, skipped, false).await
     }
 }
 
 /// The one customer who owns what people left behind that no longer exist at the source.
 fn stand_in(errand: &Errand) -> User {
+    User { standing: Standing::Active, ..nobody(&SourceId::placeholder(), errand) }
+}
+
+/// A person of whom only the id is left; owns cases all the same.
+fn nobody(id: &SourceId, errand: &Errand) -> User {
     User {
-        id: SourceId::placeholder(),
+        id: id.clone(),
         name: errand.plan.plan.options.placeholder_name.clone(),
         role: Role::Customer,
-        standing: Standing::Active,
+        standing: Standing::Deleted,
         emails: Vec::new(),
         phones: Vec::new(),
         twitter: Vec::new(),

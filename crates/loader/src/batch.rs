@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
+use model::command::LoadCommand;
 use model::row::State;
 use model::{Classify, FailureClass, Fence, Kind, RecordKey};
 use queue::{Delivery, Stage};
@@ -11,6 +12,7 @@ use crate::claim::AskedFor;
 use crate::crash_points;
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
+use crate::send;
 use crate::target::Object;
 use crate::work::{Incoming, Work};
 
@@ -94,7 +96,19 @@ impl Desk {
         }
         let probed = self.probe(hands, fence, kind, doubtful).await?;
         fresh.extend(probed.absent);
-        let adoption = self.adopt(hands, fence, kind, fresh).await?;
+        let mut left_out = Vec::new();
+        let mut wanted = Vec::with_capacity(fresh.len());
+        for work in fresh {
+            match work.command() {
+                LoadCommand::Nothing(command) => {
+                    let ending = send::nothing(*command);
+                    left_out.push((work, ending));
+                }
+                _ => wanted.push(work),
+            }
+        }
+        self.settle(hands, fence, left_out).await?;
+        let adoption = self.adopt(hands, fence, kind, wanted).await?;
         let (alone, together): (Vec<Work>, Vec<Work>) =
             adoption.to_send.into_iter().partition(|work| work.flight().alone);
         let mut done: Vec<(Work, Option<Object>)> = resumed.into_iter().map(|work| (work, None)).collect();

@@ -158,7 +158,8 @@ impl Desk {
             return Ok(());
         };
         match (work.command(), object.map(|object| &object.detail)) {
-            (LoadCommand::Team(_), _) => Ok(()),
+            // Nothing is known any more about what is left to do: the object stays as an earlier try left it.
+            (LoadCommand::Team(_) | LoadCommand::Nothing(_), _) => Ok(()),
             (LoadCommand::Organization(command), _) => {
                 self.notes(NoteOwner::Organization(OrganizationId::from(id.0)), &organization_notes(command))
                     .await

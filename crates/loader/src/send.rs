@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use kayako::{ErrorCode, Job, JobItemError, RateClass, Slot};
-use model::command::LoadCommand;
+use model::command::{LoadCommand, NothingCommand};
 use model::journal::What;
 use model::row::{Arrival, Wait};
 use model::{Classify, FailureClass, Fence, Kind, Reason, RecordKey, UnixMillis};
@@ -134,6 +134,7 @@ impl Desk {
                     }
                     Err(ending) => Err(ending),
                 },
+                LoadCommand::Nothing(command) => Err(nothing(*command)),
             };
             match built {
                 Ok(left_out) => {
@@ -403,6 +404,13 @@ fn put<T>(items: &mut Vec<T>, item: Item<T>) -> Vec<String> {
 
 fn refused(unwritable: Unwritable) -> Ending {
     Ending::Failed { reason: unwritable.reason, detail: unwritable.detail }
+}
+
+/// How a record ends that is to be left out and is certainly not in Kayako.
+pub(crate) fn nothing(command: NothingCommand) -> Ending {
+    let NothingCommand { failed, reason } = command;
+    let detail = "an earlier try wrote nothing of it".to_owned();
+    if failed { Ending::Failed { reason, detail } } else { Ending::Skipped { reason, detail } }
 }
 
 fn doubt(until: UnixMillis, absent: bool, detail: &str) -> Ending {

@@ -30,6 +30,8 @@ pub(crate) enum Ending {
     InDoubt { until: UnixMillis, absent: bool, detail: String },
     /// Does not arrive.
     Failed { reason: Reason, detail: String },
+    /// Is left out.
+    Skipped { reason: Reason, detail: String },
 }
 
 impl Ending {
@@ -40,6 +42,7 @@ impl Ending {
             Self::Unsent { .. } => "unsent",
             Self::InDoubt { .. } => "in_doubt",
             Self::Failed { .. } => "failed",
+            Self::Skipped { .. } => "skipped",
         }
     }
 
@@ -168,6 +171,7 @@ fn event(work: &Work, ending: &Ending, fence: Fence) -> Event {
         }
         Ending::InDoubt { until, absent, .. } => Event::Doubt { fence, until, absent },
         Ending::Failed { reason, .. } => Event::Fail { fence: Some(fence), reason },
+        Ending::Skipped { reason, .. } => Event::Skip { fence: Some(fence), reason },
     }
 }
 
@@ -184,5 +188,6 @@ fn told(work: &Work, ending: &Ending) -> Option<What> {
         }
         Ending::InDoubt { detail, .. } => Some(What::InDoubt { detail: detail.clone() }),
         Ending::Failed { reason, detail } => Some(What::Failed { reason: *reason, detail: detail.clone() }),
+        Ending::Skipped { reason, detail } => Some(What::Skipped { reason: *reason, detail: detail.clone() }),
     }
 }

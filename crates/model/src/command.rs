@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::RecordKey;
+use crate::reason::Reason;
 use crate::record::{Attachment, Body, Role, Visibility};
 
 /// What is to be written for one record.
@@ -24,6 +25,19 @@ pub enum LoadCommand {
     User(UserCommand),
     /// Create a case.
     Case(Box<CaseCommand>),
+    /// Write nothing.
+    Nothing(NothingCommand),
+}
+
+/// The record was read or translated again because its message was lost, and now it is to be left out (deleted meanwhile,
+/// say). Only a loader can settle it: it finds out what an earlier try may have written, keeps that if it is there, and else ends
+/// the record with the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NothingCommand {
+    /// Failed rather than skipped.
+    pub failed: bool,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// A reference to another record, with what to do if that record never arrives (a failed parent must not take
@@ -216,7 +230,7 @@ impl LoadCommand {
             found.entry(parent.key.clone()).or_insert(parent.otherwise);
         };
         match self {
-            Self::Team(_) | Self::Organization(_) => {}
+            Self::Team(_) | Self::Organization(_) | Self::Nothing(_) => {}
             Self::User(user) => user.organization.iter().chain(&user.teams).for_each(&mut need),
             Self::Case(case) => {
                 case.team.iter().for_each(&mut need);

@@ -4,12 +4,13 @@
 //! each step may run twice: the journal may hold a line twice, a settled row stays settled, and a loader
 //! takes a command that comes again for what it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use blobs::Blobs;
 use bytes::Bytes;
 use ledger::Ledger;
+use model::command::{LoadCommand, NothingCommand};
 use model::facts;
 use model::journal::{Entry, What};
 use model::plan::Plan;
@@ -38,9 +39,17 @@ pub(crate) struct Bench {
 /// A row that ends here.
 struct Settled {
     delivery: Delivery,
-    key: RecordKey,
-    event: Event,
+    head: Head,
+    failed: bool,
+    reason: Reason,
     staged: bool,
+}
+
+impl Settled {
+    fn event(&self) -> Event {
+        let reason = self.reason;
+        if self.failed { Event::Fail { fence: None, reason } } else { Event::Skip { fence: None, reason } }
+    }
 }
 
 /// What a batch comes to.
@@ -76,14 +85,18 @@ impl Bench {
         for delivery in deliveries {
             self.sort(delivery, &mut outcome).await?;
         }
-        let Outcome { commands, settled, history, mut later } = outcome;
+        let Outcome { mut commands, settled, history, mut later } = outcome;
         let mut done = Vec::with_capacity(commands.len() + settled.len());
         match self.record(&history, &settled).await {
-            Ok(()) => {
+            Ok(touched) => {
                 self.context.crash.reached(crash_points::SETTLED).await?;
                 for row in settled {
+                    if touched.contains(&row.head.key) {
+                        self.leave_to_loader(row, &mut commands, &mut later).await;
+                        continue;
+                    }
                     if row.staged {
-                        self.release(&row.key).await;
+                        self.release(&row.head.key).await;
                     }
                     done.push(row.delivery);
                 }
@@ -160,27 +173,11 @@ impl Bench {
                 "load"
             }
             Translation::Skip { reason, detail } => {
-                self.settle(
-                    delivery,
-                    &head,
-                    staged,
-                    Event::Skip { fence: None, reason },
-                    reason,
-                    detail,
-                    outcome,
-                );
+                self.settle(delivery, &head, staged, false, reason, detail, outcome);
                 "skipped"
             }
             Translation::Fail { reason, detail } => {
-                self.settle(
-                    delivery,
-                    &head,
-                    staged,
-                    Event::Fail { fence: None, reason },
-                    reason,
-                    detail,
-                    outcome,
-                );
+                self.settle(delivery, &head, staged, true, reason, detail, outcome);
                 "failed"
             }
         };
@@ -194,25 +191,23 @@ impl Bench {
         delivery: Delivery,
         head: &Head,
         staged: bool,
-        event: Event,
+        failed: bool,
         reason: Reason,
         detail: String,
         outcome: &mut Outcome,
     ) {
-        let what = match event {
-            Event::Skip { .. } => What::Skipped { reason, detail },
-            _ => What::Failed { reason, detail },
-        };
+        let what = if failed { What::Failed { reason, detail } } else { What::Skipped { reason, detail } };
         outcome.history.push(self.entry(head, what));
-        outcome.settled.push(Settled { delivery, key: head.key.clone(), event, staged });
+        outcome.settled.push(Settled { delivery, head: head.clone(), failed, reason, staged });
     }
 
     fn entry(&self, head: &Head, what: What) -> Entry {
         Entry { at: self.context.clock.now(), run: head.run, key: head.key.clone(), what }
     }
 
-    /// Writes history, then settles rows.
-    async fn record(&self, history: &[Entry], settled: &[Settled]) -> Result<(), Error> {
+    /// Writes history, then settles rows. Answers those that a loader had in its hands (their first message was lost): something
+    /// of them may be in Kayako, and only a loader can find that out and settle them.
+    async fn record(&self, history: &[Entry], settled: &[Settled]) -> Result<HashSet<RecordKey>, Error> {
         if !history.is_empty() {
             let lines = history.iter().map(|entry| Bytes::from(entry.encode())).collect();
             let scope = self.settings.migration.as_str();
@@ -220,23 +215,42 @@ impl Bench {
         }
         self.context.crash.reached(crash_points::JOURNALLED).await?;
         if settled.is_empty() {
-            return Ok(());
+            return Ok(HashSet::new());
         }
         let events: Vec<(RecordKey, Event)> =
-            settled.iter().map(|row| (row.key.clone(), row.event)).collect();
+            settled.iter().map(|row| (row.head.key.clone(), row.event())).collect();
         let answers = self.ledger.apply(&events).await.during("settle records")?;
-        // In Kayako already, and the newer version is not written: what is there stays and is no longer "updating".
-        let kept: Vec<RecordKey> = events
-            .into_iter()
-            .zip(answers)
-            .filter(|(_, answer)| matches!(answer, Err(Refusal::Settled)))
-            .map(|((key, _), _)| key)
-            .collect();
+        let (mut kept, mut touched) = (Vec::new(), HashSet::new());
+        for ((key, _), answer) in events.into_iter().zip(answers) {
+            match answer {
+                // In Kayako already, and the newer version is not written: what is there stays and is no longer "updating".
+                Err(Refusal::Settled) => kept.push(key),
+                Err(Refusal::Illegal) => drop(touched.insert(key)),
+                _ => {}
+            }
+        }
         if !kept.is_empty() {
             // Rows that are settled otherwise (a message that comes twice) refuse this, and rightly so.
             self.ledger.kept(&kept).await.during("keep records")?;
         }
-        Ok(())
+        Ok(touched)
+    }
+
+    async fn leave_to_loader(
+        &self,
+        row: Settled,
+        commands: &mut Vec<(Delivery, Message)>,
+        later: &mut Vec<Delivery>,
+    ) {
+        let command = LoadCommand::Nothing(NothingCommand { failed: row.failed, reason: row.reason });
+        let migration = &self.settings.migration;
+        match load_message(row.delivery.message(), &row.head, command, migration, &self.blobs).await {
+            Ok(message) => commands.push((row.delivery, message)),
+            Err(error) => {
+                tracing::warn!(record = %row.head.key, error = error.chain(), "a command could not be staged");
+                later.push(row.delivery);
+            }
+        }
     }
 
     /// Nobody needs a settled record's staged files any more. Best effort: what stays is swept with the migration.

@@ -22,6 +22,7 @@ mod table;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Under this name the binary is the product.
 pub(crate) const PRODUCT: &str = "kayako-migrate";
@@ -43,11 +44,23 @@ fn main() -> ExitCode {
     let done = match word(1) {
         SANDBOX_ROLE => runtime.block_on(accounts::serve(word(2))),
         RAW_ROLE => runtime.block_on(raw::main(word(2))),
-        _ => runtime.block_on(suite::run(&options::Options::parse())),
+        _ => runtime.block_on(measure()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error),
+    }
+}
+
+/// Measures until it is done or told to stop; either way everything that was started is ended.
+async fn measure() -> anyhow::Result<()> {
+    let options = options::Options::parse();
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = suite::run(&options) => done,
+        _ = terminated.recv() => anyhow::bail!("told to stop"),
+        _ = interrupted.recv() => anyhow::bail!("interrupted"),
     }
 }
 

@@ -103,7 +103,13 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Ended or not: nothing of a measurement may outlive it. Both fail harmlessly on an ended process.
+        // Ended or not: nothing of a measurement may outlive it, and RabbitMQ is the grandchild of a script. All of this fails
+        // harmlessly on an ended process.
+        for pid in descendants(self.child.id()) {
+            if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+                drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            }
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -161,18 +167,24 @@ pub(crate) fn machine_cpu() -> f64 {
 
 /// Processor seconds of a process and everything below it.
 pub(crate) fn tree_cpu(root: u32) -> f64 {
-    let Ok(entries) = fs::read_dir("/proc") else { return 0.0 };
-    let stats: Vec<(u32, Stat)> = entries
+    let below = descendants(root);
+    std::iter::once(root).chain(below).filter_map(Stat::of).map(|stat| stat.cpu).sum()
+}
+
+/// Everything below a process.
+fn descendants(root: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let all: Vec<(u32, u32)> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|pid: u32| Some((pid, Stat::of(pid)?)))
+        .filter_map(|pid| Some((pid, Stat::of(pid)?.parent)))
         .collect();
-    let mut family = vec![root];
-    let mut cpu = 0.0;
-    while let Some(pid) = family.pop() {
-        cpu += stats.iter().find(|(other, _)| *other == pid).map_or(0.0, |(_, stat)| stat.cpu);
-        family.extend(stats.iter().filter(|(_, stat)| stat.parent == pid).map(|(child, _)| *child));
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(&parent) = found.get(at) {
+        found.extend(all.iter().filter(|(_, other)| *other == parent).map(|(pid, _)| *pid));
+        at += 1;
     }
-    cpu
+    found.split_off(1)
 }
 
 struct Stat {

@@ -8,22 +8,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, Stream, TryStreamExt as _};
 use model::command::{LoadCommand, Parent};
 use model::listing::Listed;
 use model::plan::Plan;
 use model::record::{BlobRef, Content, Record, Role, Standing, User};
 use model::{Kind, RecordKey, SourceId};
 use sources::zendesk::{Auth, Settings, Zendesk};
-use sources::{Bucket, Completed, Download, Fetched, Next, Pace, RateHeaders, Source};
+use sources::{Bucket, Completed, Cursor, Download, Fetched, Next, Pace, RateHeaders, Source};
 use tokio::io::AsyncWriteExt as _;
 use transformer::Translation;
 
 use crate::accounts::Accounts;
 use crate::product;
 
-/// Records completed side by side: what one extractor of ours has in flight (four tasks of eight).
+/// Records completed side by side: four tasks of eight, which is what one extractor of ours may have in flight.
 const IN_FLIGHT: usize = 32;
+/// Files of one record on their way; as ours.
+const DOWNLOADS: usize = 2;
 /// Parents are people, whose company is a parent: two rounds find all.
 const ROUNDS: usize = 3;
 /// Ids in one call of the source.
@@ -108,32 +110,34 @@ impl Reader {
         known: &mut HashSet<RecordKey>,
     ) -> anyhow::Result<()> {
         for shard in self.source.shards(kind).await? {
-            let mut cursor = None;
-            loop {
-                let page = self.source.list(&shard, cursor.as_ref()).await?;
-                self.take(page.records, commands, known).await?;
-                match page.next {
-                    Next::More(next) => cursor = Some(next),
-                    Next::End(_) => break,
-                }
-            }
+            // The next page is read while the records of those before are still being completed: nothing waits for the slowest
+            // record of a page.
+            let pages = stream::try_unfold(Some(None), |at: Option<Option<Cursor>>| async {
+                let Some(cursor) = at else { return Ok(None) };
+                let page = self.source.list(&shard, cursor.as_ref()).await.map_err(anyhow::Error::from)?;
+                let next = match page.next {
+                    Next::More(next) => Some(Some(next)),
+                    Next::End(_) => None,
+                };
+                Ok(Some((stream::iter(page.records.into_iter().map(Ok::<_, anyhow::Error>)), next)))
+            });
+            self.take(pages.try_flatten(), commands, known).await?;
         }
         Ok(())
     }
 
     async fn take(
         &self,
-        listed: Vec<Listed>,
+        listed: impl Stream<Item = anyhow::Result<Listed>>,
         commands: &mut Commands,
         known: &mut HashSet<RecordKey>,
     ) -> anyhow::Result<()> {
-        let wanted = listed
-            .into_iter()
-            .filter(|one| !(one.key.kind == Kind::Case && one.facts.deleted))
-            .filter(|one| known.insert(one.key.clone()))
-            .collect::<Vec<_>>();
-        let mut made =
-            std::pin::pin!(stream::iter(wanted).map(|one| self.complete(one)).buffer_unordered(IN_FLIGHT));
+        let wanted = listed.try_filter(|one| {
+            let deleted = one.key.kind == Kind::Case && one.facts.deleted;
+            std::future::ready(!deleted && known.insert(one.key.clone()))
+        });
+        let made = wanted.map_ok(|one| self.complete(one)).try_buffer_unordered(IN_FLIGHT);
+        let mut made = std::pin::pin!(made);
         while let Some(record) = made.try_next().await? {
             if let Some(record) = record {
                 self.translate(record, commands);
@@ -154,11 +158,15 @@ impl Reader {
         // A record that cannot be read alone is left out, as ours fails it.
         let Ok(Completed::Record(mut record)) = self.source.complete(listed).await else { return Ok(None) };
         if let Record::Case(case) = record.as_mut() {
-            for file in case.posts.iter_mut().flat_map(|post| &mut post.attachments) {
-                if let Content::AtSource(url) = &file.content {
-                    file.content = self.download(url).await?;
-                }
-            }
+            let files = case.posts.iter_mut().flat_map(|post| &mut post.attachments);
+            stream::iter(files.map(Ok))
+                .try_for_each_concurrent(DOWNLOADS, |file| async move {
+                    if let Content::AtSource(url) = &file.content {
+                        file.content = self.download(url).await?;
+                    }
+                    anyhow::Ok(())
+                })
+                .await?;
         }
         Ok(Some(*record))
     }
@@ -205,7 +213,7 @@ impl Reader {
                         Fetched::Gone(id) => drop(known.insert(RecordKey { kind, id })),
                     }
                 }
-                self.take(listed, commands, known).await?;
+                self.take(stream::iter(listed.into_iter().map(Ok)), commands, known).await?;
             }
         }
         Ok(found_any)

@@ -41,6 +41,9 @@ pub struct Expectation<'a> {
     /// Cases that a demo moved. A demo fetches parents one by one, and the source does not show groups that were deleted and people
     /// who were deleted for good that way: these cases then have no team, and the stand-in customer.
     pub sample: &'a BTreeSet<TicketId>,
+    /// Whether a process died. What it had in memory is read again by id, and of people who were deleted for good the source then
+    /// shows nothing: they may be there under the stand-in's name.
+    pub killed: bool,
 }
 
 /// Everything in which `now` differs from what is expected; empty if the migration is complete and right.

@@ -18,6 +18,9 @@ use crate::holding::Holding;
 /// Languages that the sample Kayako account has; the first is everybody's who has none of them.
 const LOCALES: [&str; 6] = ["en-us", "de", "fr", "es", "ja", "ar"];
 
+/// Name of those of whom nothing is known, unless the plan says otherwise.
+const STAND_IN: &str = "Former customer";
+
 /// Which objects stand for which people of the source.
 #[derive(Debug, Default)]
 pub(crate) struct People {
@@ -164,6 +167,11 @@ fn created(
     found: &mut Differences,
 ) {
     let (user, company) = (&person.user, expected.company);
+    if expected.killed && user.permanently_deleted && object.full_name == STAND_IN {
+        found.value(record, "enabled", &false, &object.is_enabled);
+        found.value(record, "addresses", &0, &object.emails.len());
+        return;
+    }
     found.value(record, "name", &one_line(&user.name), &object.full_name);
     found.value(record, "role", &"CUSTOMER", &object.role.as_str());
     found.value(record, "enabled", &(user.active && !user.suspended), &object.is_enabled);

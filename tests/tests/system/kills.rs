@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use system_tests::accounts::{Accounts, calls, config, slow};
 use system_tests::migration::{Migration, Services};
+use system_tests::oracle::Difference;
 use system_tests::processes::{PATIENCE, Process};
 use system_tests::waiting::until;
 
@@ -45,6 +46,7 @@ async fn one_process_killed_again_and_again_goes_on_with_the_same_command() -> R
     config.kayako.switches.job_item_ms = 2;
     let accounts = Accounts::open(config).await?;
     let mut migration = Migration::in_one_process(&accounts)?;
+    migration.killed = true;
     let run = ["run", "--full"];
 
     let process = migration.start(&run)?;
@@ -71,6 +73,7 @@ async fn one_process_killed_again_and_again_goes_on_with_the_same_command() -> R
 async fn a_loader_that_dies_around_its_write_neither_doubles_nor_halves() -> Result<()> {
     let accounts = Accounts::open(config(32, 40)).await?;
     let mut migration = Migration::in_one_process(&accounts)?;
+    migration.killed = true;
     // Sent, and the answer is lost; then created, and nothing after that is done: users without organization and notes.
     for point in ["loader.sent:abort:3", "loader.created:abort:4"] {
         migration.environment = vec![("KAYAKO_MIGRATE_CRASH", point.to_owned())];
@@ -80,6 +83,34 @@ async fn a_loader_that_dies_around_its_write_neither_doubles_nor_halves() -> Res
     migration.environment.clear();
     migration.carried_out(&["run", "--full"]).await?;
     migration.arrived().await?;
+    migration.passed();
+    Ok(())
+}
+
+/// What was on its way when the process died is gone at the source when it comes back: every row must still end, and what was
+/// written of it must be whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tickets_that_are_deleted_while_the_process_is_dead_do_not_hold_up_the_run() -> Result<()> {
+    let mut config = config(37, 60);
+    config.faults.kayako = slow(LATENCY);
+    config.kayako.switches.job_item_ms = 20;
+    let accounts = Accounts::open(config).await?;
+    let mut migration = Migration::in_one_process(&accounts)?;
+    migration.killed = true;
+    let process = migration.start(&["run", "--full"])?;
+    cases(&accounts, 8).await?;
+    process.kill().await?;
+    ensure!(accounts.cases() < accounts.expected_cases(), "nothing was left to do after the kill");
+    let all: Vec<_> = (0..60).map(|index| accounts.company.ticket_id(index)).collect();
+    for ticket in &all {
+        accounts.sandbox.zendesk.delete_ticket(*ticket, true);
+    }
+    migration.carried_out(&["run", "--full"]).await?;
+    // None may be doubled, altered or half there; that they are missing is right.
+    let missing = |difference: &Difference| matches!(difference, Difference::Missing { record } if record.starts_with("case "));
+    let wrong: Vec<_> =
+        migration.differences().await?.into_iter().filter(|difference| !missing(difference)).collect();
+    assert_eq!(wrong, []);
     migration.passed();
     Ok(())
 }
@@ -94,7 +125,8 @@ async fn killed(
     config.faults.kayako = slow(LATENCY);
     config.faults.zendesk = slow(LATENCY);
     let accounts = Accounts::open(config).await?;
-    let migration = Migration::of_services(&accounts)?;
+    let mut migration = Migration::of_services(&accounts)?;
+    migration.killed = true;
     let services = migration.serve_all()?;
     let mut run = migration.start(&["run", "--full"])?;
     moment(&accounts).await?;

@@ -22,7 +22,8 @@ async fn services_that_are_asked_to_end_do_so_and_others_go_on() -> Result<()> {
     let mut config = config(91, 80);
     (config.faults.kayako, config.faults.zendesk) = (slow(15), slow(15));
     let accounts = Accounts::open(config).await?;
-    let migration = Migration::of_services(&accounts)?;
+    let mut migration = Migration::of_services(&accounts)?;
+    migration.killed = true;
     let mut first = migration.serve_all()?.into_all();
     let mut run = migration.start(&["run", "--full"])?;
     in_the_middle(&accounts).await?;
@@ -48,6 +49,8 @@ async fn one_process_that_is_asked_to_end_goes_on_with_the_same_command() -> Res
     config.faults.kayako = slow(15);
     let accounts = Accounts::open(config).await?;
     let mut migration = Migration::in_one_process(&accounts)?;
+    // What waited in its queue is gone with the process.
+    migration.killed = true;
     let mut process = migration.start(&["run", "--full"])?;
     in_the_middle(&accounts).await?;
     process.terminate()?;
