@@ -74,8 +74,12 @@ impl AccountGate {
                 ConcurrencySettings { max: settings.max_in_flight.max(1), ..ConcurrencySettings::default() };
             limiters.insert(class, Limiter::new(concurrency, Arc::clone(&context.clock))?);
         }
+        let circuit = CircuitSettings::default();
+        // One probe a minute (design section 7), on the protocol's one time scale: the ladder's second step is that minute.
+        let probe_interval = settings.timing.ladder.get(1).copied().unwrap_or(circuit.probe_interval);
+        let circuit = CircuitSettings { probe_interval, ..circuit };
         let state = State {
-            circuit: Circuit::new(CircuitSettings::default()),
+            circuit: Circuit::new(circuit),
             slices: HashMap::new(),
             stopped: HashMap::new(),
             permits: HashMap::new(),
