@@ -107,7 +107,7 @@ impl Drop for Worker {
         // harmlessly on an ended process.
         for pid in descendants(self.child.id()) {
             if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-                drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
         drop(self.child.kill());

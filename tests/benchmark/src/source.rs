@@ -113,7 +113,7 @@ impl Reader {
             // The next page is read while the records of those before are still being completed: nothing waits for the slowest
             // record of a page.
             let pages = stream::try_unfold(Some(None), |at: Option<Option<Cursor>>| async {
-                let Some(cursor) = at else { return Ok(None) };
+                let Some(cursor) = at else { return Ok::<_, anyhow::Error>(None) };
                 let page = self.source.list(&shard, cursor.as_ref()).await.map_err(anyhow::Error::from)?;
                 let next = match page.next {
                     Next::More(next) => Some(Some(next)),
