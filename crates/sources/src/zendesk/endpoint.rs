@@ -78,7 +78,6 @@ pub(super) const ORGANIZATIONS_MANY: Endpoint = needed("GET /api/v2/organization
 pub(super) const ORGANIZATION_FIELD_LIST: Endpoint = optional("GET /api/v2/organization_fields");
 pub(super) const ORGANIZATION_MEMBERSHIPS: Endpoint = optional("GET /api/v2/organization_memberships");
 pub(super) const GROUPS: Endpoint = needed("GET /api/v2/groups");
-pub(super) const GROUP: Endpoint = one_record("GET /api/v2/groups/{id}");
 pub(super) const GROUP_MEMBERSHIPS: Endpoint = optional("GET /api/v2/group_memberships");
 pub(super) const BRANDS: Endpoint = optional("GET /api/v2/brands");
 pub(super) const FORMS: Endpoint = optional("GET /api/v2/ticket_forms");

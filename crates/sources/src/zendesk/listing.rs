@@ -12,10 +12,10 @@ use model::{Kind, RecordKey, SourceId};
 use serde_json::Value;
 
 use super::Zendesk;
-use super::client::{Answer, Client};
+use super::client::Client;
 use super::endpoint::{
-    Endpoint, GROUP, GROUPS, ORGANIZATION_EXPORT, ORGANIZATIONS_MANY, TICKET_EXPORT, TICKETS_MANY,
-    USER_EXPORT, USERS_MANY,
+    Endpoint, GROUPS, ORGANIZATION_EXPORT, ORGANIZATIONS_MANY, TICKET_EXPORT, TICKETS_MANY, USER_EXPORT,
+    USERS_MANY,
 };
 use super::fields::FieldTypes;
 use super::paging::page;
@@ -55,7 +55,10 @@ enum Place {
 
 impl Place {
     fn of(shard: &Shard, cursor: Option<&Cursor>) -> Result<Self, Error> {
-        let Some(cursor) = cursor.or(shard.start.as_ref()) else { return Ok(Self::Time(0)) };
+        cursor.or(shard.start.as_ref()).map_or(Ok(Self::Time(0)), Self::at)
+    }
+
+    fn at(cursor: &Cursor) -> Result<Self, Error> {
         match cursor.as_str().split_once(':') {
             Some(("time", second)) => second.parse().map(Self::Time).map_err(|_| Error::ForeignCursor),
             Some(("after", text)) => Ok(Self::After(text.to_owned())),
@@ -140,13 +143,16 @@ impl Zendesk {
             wanted.iter().filter(|id| raw::id(&Value::String(id.as_str().to_owned())).is_some()).collect();
         let mut found = std::collections::HashMap::new();
         match kind {
+            // By id the service does not show deleted groups, which old tickets still name; the list of all, a page or two, does.
             Kind::Team => {
-                for id in known {
-                    if let Answer::Found(mut answer) =
-                        self.client.get(GROUP, &GROUP.path(id.as_str()), &[]).await?
-                        && let Some(group) = listed(kind, answer["group"].take(), types)
-                    {
-                        found.insert(group.key.id.clone(), group);
+                let mut place = (!known.is_empty()).then_some(Place::Time(0));
+                while let Some(from) = place.take() {
+                    let (items, next) = group_page(&self.client, from).await?;
+                    let groups = items.into_iter().filter_map(|item| listed(kind, item, types));
+                    found
+                        .extend(groups.filter(|g| known.contains(&&g.key.id)).map(|g| (g.key.id.clone(), g)));
+                    if let Next::More(cursor) = next {
+                        place = Some(Place::at(&cursor)?);
                     }
                 }
             }
