@@ -96,12 +96,8 @@ impl Desk<'_> {
         }
         let agent = ticket.assignee_id.and_then(|user| self.people.of(user));
         found.value(record, "agent", &agent, &case.agent.as_ref().map(|agent| agent.id));
-        let team = ticket.group_id.and_then(|group| self.teams.of(group));
-        let mut accepted = vec![team.map(|(title, _)| title.to_owned())];
-        if in_sample && team.is_some_and(|(_, deleted)| deleted) {
-            accepted.push(None);
-        }
-        found.one_of(record, "team", &accepted, &case.team);
+        let team = ticket.group_id.and_then(|group| self.teams.of(group)).map(str::to_owned);
+        found.value(record, "team", &team, &case.team);
         let label = |map: &BTreeMap<&str, &str>, word: String| {
             map.get(word.as_str()).map(|label| (*label).to_owned())
         };

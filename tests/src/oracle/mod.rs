@@ -38,8 +38,8 @@ pub struct Expectation<'a> {
     pub zendesk_url: &'a str,
     /// Who stands in for staff who are not in Kayako, and for the system.
     pub kayako_email: &'a str,
-    /// Cases that a demo moved. A demo fetches parents one by one, and the source does not show groups that were deleted and people
-    /// who were deleted for good that way: these cases then have no team, and the stand-in customer.
+    /// Cases that a demo moved. A demo fetches parents by id, and the source does not show people who were deleted for good that
+    /// way: the stand-in customer takes their place in these cases.
     pub sample: &'a BTreeSet<TicketId>,
     /// Whether a process died. What it had in memory is read again by id, and of people who were deleted for good the source then
     /// shows nothing: they may be there under the stand-in's name.

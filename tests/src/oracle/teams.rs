@@ -13,12 +13,11 @@ use crate::holding::Holding;
 
 /// Titles of the teams that stand for the source's groups.
 #[derive(Debug, Default)]
-pub(crate) struct Teams(BTreeMap<GroupId, (String, bool)>);
+pub(crate) struct Teams(BTreeMap<GroupId, String>);
 
 impl Teams {
-    /// Title, and whether the group was deleted.
-    pub(crate) fn of(&self, id: GroupId) -> Option<(&str, bool)> {
-        self.0.get(&id).map(|(title, deleted)| (title.as_str(), *deleted))
+    pub(crate) fn of(&self, id: GroupId) -> Option<&str> {
+        self.0.get(&id).map(String::as_str)
     }
 }
 
@@ -49,7 +48,7 @@ pub(crate) fn compare(
         if let Some(team) = found.only(&record, &objects) {
             found.value(&record, "title", &title, &team.title);
         }
-        known.0.insert(group.id, (title, group.deleted));
+        known.0.insert(group.id, title);
     }
     for team in &now.teams {
         let record = format!("team \"{}\"", team.title);
