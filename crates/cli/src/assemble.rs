@@ -23,8 +23,8 @@ use transformer::Transformer;
 use crate::accounts::{self, Tokens};
 use crate::failure::Failure;
 
-/// Tasks an extractor does side by side; each completes `limits.extract_in_flight` records at a time. Four let the next page be
-/// read while the details of the one before arrive.
+/// Tasks an extractor does side by side, all within `limits.extract_in_flight` records. One of them reads a shard; three are left
+/// for parents that cases ask for, which must never queue behind a listing.
 const EXTRACT_TASKS: usize = 4;
 /// Batches a loader works on at once: enough that one is always being sent while others are polled or finished.
 const LOAD_BATCHES: usize = 4;

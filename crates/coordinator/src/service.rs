@@ -16,6 +16,9 @@ use crate::metrics::Metrics;
 
 const LEADER: &str = "leader";
 
+/// Looks at phases per turn: with real times every 250 ms, a few small reads of the ledger each.
+const PULSES: u32 = 8;
+
 /// How a coordinator works.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -96,8 +99,7 @@ impl Coordinator {
             } else {
                 self.memory = Memory::default();
             }
-            if draining.unless_begun(self.context.clock.sleep(self.settings.timing.reconcile)).await.is_none()
-            {
+            if !self.until_next_turn(lead.is_some(), &draining).await? {
                 break;
             }
         }
@@ -106,6 +108,26 @@ impl Coordinator {
             self.ledger.unlock(&token).await.during("give the lead back")?;
         }
         Ok(())
+    }
+
+    /// Waits for the next turn, with pulses in between for the leader. False when the shutdown begins.
+    async fn until_next_turn(&mut self, leading: bool, draining: &Draining) -> Result<bool, Error> {
+        let pause = self.settings.timing.reconcile / PULSES;
+        for pulse in 1..=PULSES {
+            if draining.unless_begun(self.context.clock.sleep(pause)).await.is_none() {
+                return Ok(false);
+            }
+            if !leading || pulse == PULSES {
+                continue;
+            }
+            match self.pulse().await {
+                Ok(()) => {}
+                Err(Error::Crash(crash)) => return Err(Error::Crash(crash)),
+                // The next turn meets the same and reports it.
+                Err(error) => tracing::debug!(error = runtime::error::chain(&error), "a pulse ended early"),
+            }
+        }
+        Ok(true)
     }
 
     async fn lead(&self, held: Option<LockToken>) -> Result<Option<LockToken>, Error> {

@@ -14,6 +14,7 @@ use model::{Classify, FailureClass, Kind, Reason, RecordKey};
 use queue::{Message, Stage};
 use runtime::retry;
 use sources::Completed;
+use tokio::sync::mpsc;
 
 use crate::crash_points;
 use crate::desk::{Desk, Errand};
@@ -77,21 +78,35 @@ impl Desk {
                 to_publish.push(one);
             }
         }
-        let in_flight = errand.plan.plan.limits.extract_in_flight.max(1);
-        let mut made = std::pin::pin!(
-            stream::iter(to_publish)
-                .map(|one| self.make(errand, one))
-                .buffer_unordered(in_flight)
-                .ready_chunks(CHUNK)
-        );
-        while let Some(chunk) = made.next().await {
-            let chunk = chunk.into_iter().collect::<Result<Vec<_>, _>>()?;
-            self.hand_over(errand, chunk).await?;
-        }
-        Ok(())
+        let (finished, mut ready) = mpsc::channel(CHUNK);
+        let making = async {
+            let in_flight = errand.plan.plan.limits.extract_in_flight.max(1);
+            let mut made =
+                std::pin::pin!(stream::iter(to_publish).map(|one| self.make(errand, one)).buffer_unordered(in_flight));
+            while let Some(one) = made.next().await {
+                // Refused only when handing over has failed, which says more than this would.
+                if finished.send(one?).await.is_err() {
+                    break;
+                }
+            }
+            drop(finished);
+            Ok(())
+        };
+        // What gets ready while one chunk is published and noted is the next chunk; reading never waits for it.
+        let handing_over = async {
+            let mut chunk = Vec::new();
+            while ready.recv_many(&mut chunk, CHUNK).await > 0 {
+                self.hand_over(errand, std::mem::take(&mut chunk)).await?;
+            }
+            Ok(())
+        };
+        let (made, handed_over): (Result<(), Error>, Result<(), Error>) = tokio::join!(making, handing_over);
+        handed_over.and(made)
     }
 
     async fn make(&self, errand: &Errand, one: Listed) -> Result<Made, Error> {
+        // Constraint: the semaphore is never closed, so this cannot fail.
+        let _turn = errand.plan.turns.acquire().await.ok();
         let started = std::time::Instant::now();
         let key = one.key.clone();
         let completed =

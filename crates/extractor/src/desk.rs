@@ -20,6 +20,7 @@ use queue::{Message, Publisher, QueueName, Stage};
 use runtime::{Context, Draining, RetryPolicy, propagation};
 use serde::Serialize;
 use sources::Source;
+use tokio::sync::Semaphore;
 
 use crate::error::{During, Error};
 use crate::metrics::Metrics;
@@ -44,6 +45,8 @@ pub(crate) struct PlanView {
     pub(crate) plan: Plan,
     pub(crate) hash: String,
     pub(crate) criteria: Criteria,
+    /// One for each record that may be read at the same time, shared by all tasks.
+    pub(crate) turns: Semaphore,
 }
 
 /// Which run a task belongs to.
@@ -69,7 +72,8 @@ impl Desk {
         let (_, stored) = stored.ok_or_else(|| broken("it is not in the ledger".to_owned()))?;
         let plan = Plan::parse(&stored.yaml).map_err(|problems| broken(problems.to_string()))?;
         let criteria = Criteria::of(&plan.selection);
-        let plan = Arc::new(PlanView { plan, hash: hash.to_owned(), criteria });
+        let turns = Semaphore::new(plan.limits.extract_in_flight.max(1));
+        let plan = Arc::new(PlanView { plan, hash: hash.to_owned(), criteria, turns });
         plans.insert(hash.to_owned(), Arc::clone(&plan));
         Ok(Errand { run, plan })
     }

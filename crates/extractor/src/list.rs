@@ -1,9 +1,10 @@
-//! Reads one page of a shard.
+//! Reads the pages of a shard.
 
+use futures::stream::{self, TryStreamExt as _};
 use model::facts::{self, Checkpoint};
-use model::{Kind, envelope::ExtractTask};
+use model::{Kind, UnixMillis, envelope::ExtractTask};
 use runtime::retry;
-use sources::{Cursor, Next, Shard};
+use sources::{Cursor, Next, Page, Shard};
 
 use crate::carry::Cause;
 use crate::crash_points;
@@ -20,11 +21,31 @@ pub(crate) enum Listed {
     WindowFull,
 }
 
+/// Pages whose records are carried at the same time, so that the slowest record of a page holds up no other. A crash repeats
+/// the reading of this many pages, never the writing.
+const PAGES_ABREAST: usize = 3;
+
+/// What the reading of a shard meets.
+enum Step {
+    Page(Page),
+    WindowFull,
+}
+
+/// How far the reading of a shard has come within its task.
+struct Reading {
+    cursor: Option<Cursor>,
+    pages: usize,
+    over: bool,
+}
+
 impl Desk {
-    /// Reads the page at the shard's checkpoint and moves the checkpoint behind it.
+    /// Reads pages from the shard's checkpoint on and moves the checkpoint behind each.
+    ///
+    /// Constraint: a task ends well before the broker's consumer timeout (30 min by default), else the broker takes its
+    /// message away; the next one goes on from the checkpoint.
     pub(crate) async fn list(&self, errand: &Errand, kind: Kind, name: &str) -> Result<Listed, Error> {
         let document = facts::shard(errand.run, kind, name);
-        let Some((version, checkpoint)) =
+        let Some((mut version, mut checkpoint)) =
             self.ledger.document::<Checkpoint>(&document).await.during("read a checkpoint")?
         else {
             return Err(Error::Task {
@@ -34,37 +55,72 @@ impl Desk {
         if checkpoint.done {
             return Ok(Listed::Done);
         }
-        if self.window_full(errand).await? {
-            return Ok(Listed::WindowFull);
-        }
         let shard: Shard =
             serde_json::from_value(checkpoint.shard.clone()).map_err(model::envelope::EnvelopeError::from)?;
-        let cursor = checkpoint.cursor.clone().map(Cursor::new);
-        let page =
-            retry(&self.context, &self.retry, &self.draining, || self.source.list(&shard, cursor.as_ref()))
+        let until = self.context.clock.now().plus(self.timing.lease);
+        let start = Reading { cursor: checkpoint.cursor.clone().map(Cursor::new), pages: 0, over: false };
+        let steps = stream::try_unfold(start, |reading| self.step(errand, &shard, until, reading));
+        let mut carried = std::pin::pin!(
+            steps.map_ok(|step| self.carry_step(errand, step)).try_buffered(PAGES_ABREAST)
+        );
+        while let Some(next) = carried.try_next().await? {
+            let Some(next) = next else { return Ok(Listed::WindowFull) };
+            self.context.crash.reached(crash_points::CARRIED).await?;
+            checkpoint.cursor = Some(next.cursor().as_str().to_owned());
+            checkpoint.done = matches!(next, Next::End(_));
+            checkpoint.pages += 1;
+            checkpoint.touched_at = self.ledger.now().await.during("read the time")?;
+            let stored = self
+                .ledger
+                .put_document(&document, Some(version), &checkpoint)
                 .await
-                .map_err(|error| failed(error, "a listing page"))?;
-        self.metrics.pages.with_label_values(&[kind.name()]).inc();
-        self.context.crash.reached(crash_points::LISTED).await?;
-        self.carry(errand, page.records, Cause::Listing).await?;
-        self.context.crash.reached(crash_points::CARRIED).await?;
-        let done = matches!(page.next, Next::End(_));
-        let moved = Checkpoint {
-            cursor: Some(page.next.cursor().as_str().to_owned()),
-            done,
-            pages: checkpoint.pages + 1,
-            touched_at: self.ledger.now().await.during("read the time")?,
-            ..checkpoint
-        };
-        let stored =
-            self.ledger.put_document(&document, Some(version), &moved).await.during("move a checkpoint")?;
-        self.context.crash.reached(crash_points::CHECKPOINTED).await?;
-        // Somebody else read the same page and moved on: their task goes on, this one ends here.
-        if stored.is_ok() && !done {
+                .during("move a checkpoint")?;
+            self.context.crash.reached(crash_points::CHECKPOINTED).await?;
+            match stored {
+                Ok(moved) => version = moved,
+                // Somebody else read the same page and moved on: their task goes on, this one ends here.
+                Err(_) => return Ok(Listed::Done),
+            }
+        }
+        if !checkpoint.done {
             self.publish_task(errand, ExtractTask::List { kind, shard: name.to_owned() }).await?;
         }
         self.context.crash.reached(crash_points::CHAINED).await?;
         Ok(Listed::Done)
+    }
+
+    /// The next page, unless the shard has ended, the window is full, or the task has had its time.
+    async fn step(
+        &self,
+        errand: &Errand,
+        shard: &Shard,
+        until: UnixMillis,
+        reading: Reading,
+    ) -> Result<Option<(Step, Reading)>, Error> {
+        let Reading { cursor, pages, over } = reading;
+        let enough = pages > 0 && (self.draining.is_begun() || self.context.clock.now() >= until);
+        if over || enough {
+            return Ok(None);
+        }
+        if self.window_full(errand).await? {
+            return Ok(Some((Step::WindowFull, Reading { cursor, pages, over: true })));
+        }
+        let page =
+            retry(&self.context, &self.retry, &self.draining, || self.source.list(shard, cursor.as_ref()))
+                .await
+                .map_err(|error| failed(error, "a listing page"))?;
+        self.metrics.pages.with_label_values(&[shard.kind.name()]).inc();
+        self.context.crash.reached(crash_points::LISTED).await?;
+        let over = matches!(page.next, Next::End(_));
+        let cursor = Some(page.next.cursor().clone());
+        Ok(Some((Step::Page(page), Reading { cursor, pages: pages + 1, over })))
+    }
+
+    /// Carries a page's records. Where the shard goes on, or nothing if the window is full.
+    async fn carry_step(&self, errand: &Errand, step: Step) -> Result<Option<Next>, Error> {
+        let Step::Page(page) = step else { return Ok(None) };
+        self.carry(errand, page.records, Cause::Listing).await?;
+        Ok(Some(page.next))
     }
 
     /// Backpressure: too many records on their way, or too many staged bytes.

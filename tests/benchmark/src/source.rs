@@ -22,7 +22,7 @@ use transformer::Translation;
 use crate::accounts::Accounts;
 use crate::product;
 
-/// Records completed side by side: four tasks of eight, which is what one extractor of ours may have in flight.
+/// Records completed side by side: as many as one extractor of ours by default.
 const IN_FLIGHT: usize = 32;
 /// Files of one record on their way; as ours.
 const DOWNLOADS: usize = 2;

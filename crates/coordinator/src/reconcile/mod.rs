@@ -108,6 +108,17 @@ impl Coordinator {
         }
     }
 
+    /// Between two turns: opens the kinds whose turn has come and ends what is over, so that short phases do not wait for the timer.
+    pub(crate) async fn pulse(&mut self) -> Result<(), Error> {
+        let Some(run) = self.commands.current().await? else { return Ok(()) };
+        if run.status != RunStatus::Running || self.memory.declared_for != Some(run.number) {
+            return Ok(());
+        }
+        let world = self.look(run).await?;
+        self.open_phases(&world).await?;
+        self.finish(&world).await
+    }
+
     fn counted(&self, reconciler: &str, result: &Result<(), Error>) {
         let result = if result.is_ok() { "done" } else { "ended_early" };
         self.metrics.turns.with_label_values(&[reconciler, result]).inc();

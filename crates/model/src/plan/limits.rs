@@ -13,7 +13,7 @@ section! {
         /// Largest attachment that is moved, in bytes. Bigger ones are named in the post and in the report.
         max_attachment_bytes: u64 = 52_428_800, from 1 to 1_073_741_824;
         /// Records whose details one extractor fetches at the same time.
-        extract_in_flight: usize = 8, from 1 to 256;
+        extract_in_flight: usize = 32, from 1 to 256;
         /// Records one transformer works on at the same time.
         transform_in_flight: usize = 32, from 1 to 1024;
         /// Requests one loader may have in flight; how many it really uses is found out from latency and push-back.
