@@ -1,5 +1,6 @@
 //! Reads the pages of a shard.
 
+use futures::FutureExt as _;
 use futures::stream::{self, TryStreamExt as _};
 use model::facts::{self, Checkpoint};
 use model::{Kind, UnixMillis, envelope::ExtractTask};
@@ -59,9 +60,9 @@ impl Desk {
             serde_json::from_value(checkpoint.shard.clone()).map_err(model::envelope::EnvelopeError::from)?;
         let until = self.context.clock.now().plus(self.timing.lease);
         let start = Reading { cursor: checkpoint.cursor.clone().map(Cursor::new), pages: 0, over: false };
-        let steps = stream::try_unfold(start, |reading| self.step(errand, &shard, until, reading));
+        let steps = stream::try_unfold(start, |reading| self.step(errand, &shard, until, reading).boxed());
         let mut carried = std::pin::pin!(
-            steps.map_ok(|step| self.carry_step(errand, step)).try_buffered(PAGES_ABREAST)
+            steps.map_ok(|step| self.carry_step(errand, step).boxed()).try_buffered(PAGES_ABREAST)
         );
         while let Some(next) = carried.try_next().await? {
             let Some(next) = next else { return Ok(Listed::WindowFull) };
