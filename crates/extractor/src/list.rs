@@ -1,7 +1,8 @@
 //! Reads the pages of a shard.
 
 use futures::FutureExt as _;
-use futures::stream::{self, TryStreamExt as _};
+use futures::future::OptionFuture;
+use futures::stream::{FuturesOrdered, StreamExt as _};
 use model::facts::{self, Checkpoint};
 use model::{Kind, UnixMillis, envelope::ExtractTask};
 use runtime::retry;
@@ -28,7 +29,9 @@ const PAGES_ABREAST: usize = 3;
 
 /// What the reading of a shard meets.
 enum Step {
-    Page(Page),
+    Page(Page, Reading),
+    /// The shard has ended, or the task has had its time.
+    Enough,
     WindowFull,
 }
 
@@ -60,34 +63,47 @@ impl Desk {
             serde_json::from_value(checkpoint.shard.clone()).map_err(model::envelope::EnvelopeError::from)?;
         let until = self.context.clock.now().plus(self.timing.lease);
         let start = Reading { cursor: checkpoint.cursor.clone().map(Cursor::new), pages: 0, over: false };
-        let steps = stream::try_unfold(start, |reading| self.step(errand, &shard, until, reading).boxed());
-        let mut carried = std::pin::pin!(
-            steps.map_ok(|step| self.carry_step(errand, step).boxed()).try_buffered(PAGES_ABREAST)
-        );
-        while let Some(next) = carried.try_next().await? {
-            let Some(next) = next else { return Ok(Listed::WindowFull) };
-            self.context.crash.reached(crash_points::CARRIED).await?;
-            checkpoint.cursor = Some(next.cursor().as_str().to_owned());
-            checkpoint.done = matches!(next, Next::End(_));
-            checkpoint.pages += 1;
-            checkpoint.touched_at = self.ledger.now().await.during("read the time")?;
-            let stored = self
-                .ledger
-                .put_document(&document, Some(version), &checkpoint)
-                .await
-                .during("move a checkpoint")?;
-            self.context.crash.reached(crash_points::CHECKPOINTED).await?;
-            match stored {
-                Ok(moved) => version = moved,
-                // Somebody else read the same page and moved on: their task goes on, this one ends here.
-                Err(_) => return Ok(Listed::Done),
+        let mut listing = Some(self.step(errand, &shard, until, start).boxed());
+        let mut abreast = FuturesOrdered::new();
+        let mut ending = Listed::Done;
+        loop {
+            let room = abreast.len() < PAGES_ABREAST;
+            tokio::select! {
+                Some(step) = OptionFuture::from(listing.as_mut()), if room => {
+                    listing = None;
+                    match step? {
+                        Step::Page(page, reading) => {
+                            abreast.push_back(self.carry_page(errand, page).boxed());
+                            listing = Some(self.step(errand, &shard, until, reading).boxed());
+                        }
+                        Step::Enough => {}
+                        Step::WindowFull => ending = Listed::WindowFull,
+                    }
+                }
+                Some(next) = abreast.next() => {
+                    let next = next?;
+                    self.context.crash.reached(crash_points::CARRIED).await?;
+                    checkpoint.cursor = Some(next.cursor().as_str().to_owned());
+                    checkpoint.done = matches!(next, Next::End(_));
+                    checkpoint.pages += 1;
+                    checkpoint.touched_at = self.ledger.now().await.during("read the time")?;
+                    let stored = self.ledger.put_document(&document, Some(version), &checkpoint).await;
+                    let stored = stored.during("move a checkpoint")?;
+                    self.context.crash.reached(crash_points::CHECKPOINTED).await?;
+                    match stored {
+                        Ok(moved) => version = moved,
+                        // Somebody else read the same page and moved on: their task goes on, this one ends here.
+                        Err(_) => return Ok(Listed::Done),
+                    }
+                }
+                else => break,
             }
         }
-        if !checkpoint.done {
+        if ending == Listed::Done && !checkpoint.done {
             self.publish_task(errand, ExtractTask::List { kind, shard: name.to_owned() }).await?;
         }
         self.context.crash.reached(crash_points::CHAINED).await?;
-        Ok(Listed::Done)
+        Ok(ending)
     }
 
     /// The next page, unless the shard has ended, the window is full, or the task has had its time.
@@ -97,14 +113,14 @@ impl Desk {
         shard: &Shard,
         until: UnixMillis,
         reading: Reading,
-    ) -> Result<Option<(Step, Reading)>, Error> {
+    ) -> Result<Step, Error> {
         let Reading { cursor, pages, over } = reading;
         let enough = pages > 0 && (self.draining.is_begun() || self.context.clock.now() >= until);
         if over || enough {
-            return Ok(None);
+            return Ok(Step::Enough);
         }
         if self.window_full(errand).await? {
-            return Ok(Some((Step::WindowFull, Reading { cursor, pages, over: true })));
+            return Ok(Step::WindowFull);
         }
         let page =
             retry(&self.context, &self.retry, &self.draining, || self.source.list(shard, cursor.as_ref()))
@@ -114,14 +130,13 @@ impl Desk {
         self.context.crash.reached(crash_points::LISTED).await?;
         let over = matches!(page.next, Next::End(_));
         let cursor = Some(page.next.cursor().clone());
-        Ok(Some((Step::Page(page), Reading { cursor, pages: pages + 1, over })))
+        Ok(Step::Page(page, Reading { cursor, pages: pages + 1, over }))
     }
 
-    /// Carries a page's records. Where the shard goes on, or nothing if the window is full.
-    async fn carry_step(&self, errand: &Errand, step: Step) -> Result<Option<Next>, Error> {
-        let Step::Page(page) = step else { return Ok(None) };
+    /// Carries a page's records. Where the shard goes on.
+    async fn carry_page(&self, errand: &Errand, page: Page) -> Result<Next, Error> {
         self.carry(errand, page.records, Cause::Listing).await?;
-        Ok(Some(page.next))
+        Ok(page.next)
     }
 
     /// Backpressure: too many records on their way, or too many staged bytes.
