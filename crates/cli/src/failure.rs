@@ -302,6 +302,13 @@ impl From<coordinator::Error> for Failure {
             E::Unfinished { number, mode, status } => {
                 Self::new(Code::RunUnfinished, format!("run {number} ({mode}) is {status} and not over"))
             }
+            E::OtherAccount { side, known, given } => Self::new(
+                Code::LedgerOther,
+                format!("this migration's {side} is {known}; the plan names {given}"),
+            )
+            .advise(
+                "correct the plan's address, or give a migration between other accounts a name and a state directory of its own",
+            ),
             error @ E::Report { .. } => {
                 Self::new(Code::FileUnusable, "the reports could not be written").because(error)
             }

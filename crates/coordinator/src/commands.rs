@@ -2,7 +2,7 @@
 
 use ledger::Ledger;
 use model::RunNo;
-use model::facts::{self, Current, LoginBlock, StoredPlan};
+use model::facts::{self, Accounts, Current, LoginBlock, StoredPlan};
 use model::plan::Plan;
 use model::run::{Run, RunMode, RunStatus};
 
@@ -23,8 +23,9 @@ impl Commands {
     /// Starts a run of a resolved plan. An unfinished run of the same plan and mode is resumed instead.
     ///
     /// # Errors
-    /// [`Error::Unfinished`] if another run is not over.
+    /// [`Error::Unfinished`] if another run is not over, [`Error::OtherAccount`] if the ledger's rows speak of other accounts.
     pub async fn start(&self, plan: &Plan, mode: RunMode, seed: Option<u64>) -> Result<Run, Error> {
+        self.same_accounts(plan).await?;
         let hash = plan.hash();
         loop {
             let current =
@@ -75,6 +76,27 @@ impl Commands {
             {
                 return Ok(run);
             }
+        }
+    }
+
+    /// Refuses a plan between other accounts than those the ledger's rows speak of; notes them at the first start.
+    async fn same_accounts(&self, plan: &Plan) -> Result<(), Error> {
+        let given = Accounts { source: plan.source.url().to_string(), target: plan.target.url.to_string() };
+        loop {
+            let known = self.ledger.document::<Accounts>(facts::ACCOUNTS).await.during("read the accounts")?;
+            let Some((_, known)) = known else {
+                let noted = self.ledger.put_document(facts::ACCOUNTS, None, &given).await;
+                if noted.during("note the accounts")?.is_ok() {
+                    return Ok(());
+                }
+                continue;
+            };
+            let sides = [("source", known.source, given.source), ("target", known.target, given.target)];
+            let other = sides.into_iter().find(|(_, known, given)| known != given);
+            return match other {
+                Some((side, known, given)) => Err(Error::OtherAccount { side, known, given }),
+                None => Ok(()),
+            };
         }
     }
 

@@ -50,6 +50,16 @@ pub enum Error {
         /// Its status.
         status: &'static str,
     },
+    /// The ledger knows this migration with another account.
+    #[error("this migration's {side} is {known}; the plan names {given}")]
+    OtherAccount {
+        /// `source` or `target`.
+        side: &'static str,
+        /// The account that the ledger's rows speak of.
+        known: String,
+        /// The account in the plan.
+        given: String,
+    },
     /// There is nothing to act on.
     #[error("this migration has no run yet: start one with `run --demo`")]
     NoRun,
@@ -75,7 +85,7 @@ impl Classify for Error {
             Self::Ledger { source, .. } => source.class(),
             Self::Queue { source, .. } => source.class(),
             Self::Journal(source) => source.class(),
-            Self::Unfinished { .. } | Self::NoRun | Self::Over { .. } => FailureClass::Rejected,
+            Self::Unfinished { .. } | Self::OtherAccount { .. } | Self::NoRun | Self::Over { .. } => FailureClass::Rejected,
             Self::Crash(_) => FailureClass::Death,
             Self::Envelope(_) | Self::Report { .. } | Self::Runtime(_) => FailureClass::Internal,
         }

@@ -171,25 +171,44 @@ fn line(key: &RecordKey, row: &Row, links: &Links, details: &HashMap<RecordKey, 
     }
 }
 
+/// Adds what was carried differently to what is known of a record.
+fn note(found: &mut HashMap<RecordKey, (bool, String)>, key: RecordKey, detail: String) {
+    let told = found.entry(key).or_insert((true, String::new()));
+    if !told.0 || told.1.is_empty() {
+        *told = (true, detail);
+    } else if !told.1.contains(&detail) {
+        told.1.push_str("; ");
+        told.1.push_str(&detail);
+    }
+}
+
 /// The last detail of every record that has one: why it did not arrive, or what was carried differently.
 async fn details(blobs: &Blobs, migration: &MigrationId) -> Result<HashMap<RecordKey, String>, Error> {
-    let mut found = HashMap::new();
+    let mut found: HashMap<RecordKey, (bool, String)> = HashMap::new();
     let mut lines = blobs.scan(migration.as_str());
     while let Some(line) = lines.next().await {
         let Some(Entry { key, what, .. }) = Entry::decode(&line?) else { continue };
         match what {
-            What::Failed { detail, .. } | What::Skipped { detail, .. } | What::Noted { detail } => {
-                found.insert(key, detail);
+            What::Failed { detail, .. } | What::Skipped { detail, .. } => {
+                found.insert(key, (false, detail));
             }
-            What::Extracted { missing, .. } if !missing.is_empty() => {
-                found.insert(key, format!("files the source no longer has: {}", missing.join(", ")));
-            }
-            // A later success leaves nothing to explain about an earlier failure.
-            What::Present { .. } => {
+            What::Noted { detail } => note(&mut found, key, detail),
+            What::Extracted { missing, .. } => {
+                // A new try: what the one before met no longer counts.
                 found.remove(&key);
+                if !missing.is_empty() {
+                    let missing = missing.join(", ");
+                    note(&mut found, key, format!("files the source no longer has: {missing}"));
+                }
+            }
+            // A success leaves nothing to explain about an earlier failure; what was carried differently stays so.
+            What::Present { .. } => {
+                if found.get(&key).is_some_and(|(carried, _)| !carried) {
+                    found.remove(&key);
+                }
             }
             _ => {}
         }
     }
-    Ok(found)
+    Ok(found.into_iter().map(|(key, (_, detail))| (key, detail)).collect())
 }

@@ -185,6 +185,11 @@ impl Desk {
             Err(error) => return Ok(Ending::Dead(error.to_string())),
         };
         let done = async {
+            let current = self.ledger.current_run().await.during("read the current run")?;
+            if current.is_some_and(|current| envelope.run < current) {
+                // Left over from a cancelled run.
+                return Ok(Listed::Done);
+            }
             let errand = self.errand(envelope.run, &envelope.plan).await?;
             match &envelope.body {
                 ExtractTask::Open { kind } => self.open(&errand, *kind).await.map(|()| Listed::Done),

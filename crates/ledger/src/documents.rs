@@ -1,6 +1,8 @@
 //! Facts: small JSON documents that change by compare-and-set. Runs (`run/1`), plans (`plan/<hash>`), checkpoints
 //! (`shard/<run>/<kind>/<n>`), controls, rate budgets (`budget/<class>`).
 
+use model::RunNo;
+use model::facts::{CURRENT, Current};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,6 +23,12 @@ impl Ledger {
     pub async fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(Version, T)>, Error> {
         let (_, found) = self.store.document(name).await?;
         found.map(|(version, body)| Ok((Version(version), parse(name, &body)?))).transpose()
+    }
+
+    /// The run that is worked on or was last; `None` before the first. Messages of earlier runs are left over from a cancelled one: what
+    /// they carry was decided by a plan that counts no more.
+    pub async fn current_run(&self) -> Result<Option<RunNo>, Error> {
+        Ok(self.document::<Current>(CURRENT).await?.map(|(_, current)| current.run))
     }
 
     /// Writes a document if its version is still the expected one (`None`: if it does not exist). The inner result says whether it was.

@@ -5,13 +5,15 @@
 //! never overwritten; addresses leave this file only towards Kayako (the ledger sees keyed hashes).
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use kayako::RoleType;
 use ledger::NaturalKey;
 use model::command::{IfAbsent, LoadCommand};
 use model::journal::What;
 use model::row::{Arrival, Wait};
-use model::{Classify, Fence, Kind, Reason, RecordKey, RunNo};
+use model::run::{Run, RunMode, RunStatus};
+use model::{Classify, Fence, Kind, Reason, RecordKey, facts};
 
 use crate::catalogue::fold;
 use crate::desk::{Desk, Hands};
@@ -19,9 +21,6 @@ use crate::error::{During, Error};
 use crate::settle::Ending;
 use crate::target::{Detail, Object, Seen, by_origin_key};
 use crate::work::Work;
-
-/// The first run of a ledger.
-const FIRST_RUN: RunNo = RunNo(1);
 
 /// What is left to do after natural keys were looked at.
 #[derive(Debug, Default)]
@@ -129,8 +128,8 @@ impl Desk {
         Ok(adoption)
     }
 
-    /// In a ledger's first run the account may hold what an earlier, lost ledger of this migration created: it is looked up
-    /// by origin key before anything is sent. Later runs know their own objects. One look-up call for some 50 records.
+    /// Until a ledger has seen a full run to its end, the account may hold what an earlier, lost ledger of this migration created: it is
+    /// looked up by origin key before anything is sent. One look-up call for some 50 records.
     async fn of_an_earlier_ledger(
         &self,
         hands: &Hands,
@@ -138,8 +137,11 @@ impl Desk {
         kind: Kind,
         works: Vec<Work>,
     ) -> Result<(Vec<Work>, Vec<(Work, Object)>), Error> {
+        if self.knows_the_account().await? {
+            return Ok((works, Vec::new()));
+        }
         let (asked, rest): (Vec<Work>, Vec<Work>) =
-            works.into_iter().partition(|work| work.incoming.run == FIRST_RUN && !work.flight().alone);
+            works.into_iter().partition(|work| !work.flight().alone);
         if asked.is_empty() {
             return Ok((rest, Vec::new()));
         }
@@ -172,6 +174,18 @@ impl Desk {
         let known = self.single_out(kind, known).await?;
         let present = self.present(hands, fence, known, Arrival::Created).await?;
         Ok((fresh, present))
+    }
+
+    /// Whether a full run of this ledger is finished: then the ledger knows every object of this migration.
+    async fn knows_the_account(&self) -> Result<bool, Error> {
+        if self.knows_the_account.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let runs = self.ledger.documents::<Run>(facts::RUNS).await.during("read the runs")?;
+        let knows =
+            runs.iter().any(|(_, _, run)| run.mode == RunMode::Full && run.status == RunStatus::Finished);
+        self.knows_the_account.store(knows, Ordering::Relaxed);
+        Ok(knows)
     }
 
     /// Claims natural keys in the ledger. Records whose deciding key belongs to another record become that record's

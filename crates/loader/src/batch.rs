@@ -75,13 +75,32 @@ impl Desk {
         kind: Kind,
         incoming: Vec<Incoming>,
     ) -> Result<(), Error> {
+        let incoming = self.of_the_current_run(hands, incoming).await?;
+        if incoming.is_empty() {
+            return Ok(());
+        }
         let (fence, works) = self.claim(hands, asked, incoming).await?;
         if works.is_empty() {
             return Ok(());
         }
         self.context.crash.reached(crash_points::CLAIMED).await?;
         let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
-        self.renewing(fence, &keys, self.write(hands, fence, kind, works)).await?
+        self.renewing(fence, &keys, self.write(hands, fence, kind, works)).await
+    }
+
+    /// Lets go of messages that are left over from a cancelled run. What such a run left in doubt is found by the coordinator.
+    async fn of_the_current_run(
+        &self,
+        hands: &Hands,
+        incoming: Vec<Incoming>,
+    ) -> Result<Vec<Incoming>, Error> {
+        let current = self.ledger.current_run().await.during("read the current run")?;
+        let (current, outdated): (Vec<_>, Vec<_>) =
+            incoming.into_iter().partition(|one| current.is_none_or(|current| one.run >= current));
+        for one in outdated {
+            self.done(hands, one.ticket).await?;
+        }
+        Ok(current)
     }
 
     /// From claim to ack.

@@ -71,9 +71,10 @@ impl Desk {
                 wait: Some(self.timing.parent_wait),
             })
             .collect();
+        let asked_at = Instant::now();
         let batch =
             self.ledger.claim(&requests, self.timing.lease, self.timing.quiet).await.during("claim")?;
-        hands.set_clock(batch.now);
+        hands.set_clock(asked_at, batch.now);
         let mut working = Vec::new();
         let mut endings = Vec::new();
         let mut parked: Vec<(Incoming, Duration)> = Vec::new();
@@ -119,6 +120,10 @@ impl Desk {
                 Claim::Settled { row, same_command } => {
                     if row.updating {
                         self.keep(&one, same_command).await?;
+                    }
+                    // What this message staged is needed by nobody: the record is settled.
+                    if one.has_staged() {
+                        self.release(std::slice::from_ref(&one.load.key)).await?;
                     }
                     self.done(hands, one.ticket).await?;
                 }

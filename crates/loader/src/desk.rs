@@ -1,6 +1,7 @@
 //! What all steps of a batch share.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,12 @@ use model::timing::Timing;
 use model::{Fence, MigrationId, Origin, RecordKey, RunNo, UnixMillis};
 use queue::{Broker, Delivery, Publisher, QueueName, Stage};
 use runtime::Context;
+use tokio::sync::Semaphore;
 
 use crate::catalogue::Catalogue;
 use crate::error::{During, Error};
 use crate::metrics::Metrics;
+use crate::upload::FILE_ROOM;
 
 /// The loader's tools.
 pub(crate) struct Desk {
@@ -34,6 +37,10 @@ pub(crate) struct Desk {
     pub(crate) metrics: Metrics,
     pub(crate) uploads_in_flight: usize,
     catalogues: tokio::sync::Mutex<HashMap<String, Arc<Catalogue>>>,
+    /// A full run of this ledger is finished.
+    pub(crate) knows_the_account: AtomicBool,
+    /// Bytes of files that may be in memory; one for each.
+    pub(crate) file_room: Semaphore,
 }
 
 /// The deliveries of a batch, so that a batch that cannot go on can still give its messages back.
@@ -59,15 +66,16 @@ impl Hands {
         deliveries.iter_mut().filter_map(Option::take).collect()
     }
 
-    pub(crate) fn set_clock(&self, now: UnixMillis) {
-        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+    /// `asked` is when the claim was sent, `now` what the ledger's clock showed while it was answered.
+    pub(crate) fn set_clock(&self, asked: Instant, now: UnixMillis) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, asked));
     }
 
-    /// The ledger's time, estimated from the claim. It can only be late by the claim's own round trip, which makes waits
-    /// longer, never shorter.
+    /// The ledger's time, estimated from the claim: never early, late at most by the claim's own round trip. Pauses become
+    /// longer by it and a last moment of sending later, never the other way round, on which the quiet period rests.
     pub(crate) fn now(&self) -> UnixMillis {
         match *self.clock.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, since)) => at.plus(since.elapsed()),
+            Some((at, asked)) => at.plus(asked.elapsed()),
             None => UnixMillis(0),
         }
     }
@@ -99,6 +107,8 @@ impl Desk {
             metrics,
             uploads_in_flight,
             catalogues: tokio::sync::Mutex::default(),
+            knows_the_account: AtomicBool::new(false),
+            file_room: Semaphore::new(FILE_ROOM as usize),
         }
     }
 
@@ -137,13 +147,17 @@ impl Desk {
         fence: Fence,
         keys: &[RecordKey],
         work: impl Future<Output = T>,
-    ) -> Result<T, Error> {
+    ) -> T {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                done = &mut work => return Ok(done),
+                done = &mut work => return done,
                 () = self.context.clock.sleep(self.timing.lease / 3) => {
-                    self.ledger.renew(fence, keys, self.timing.lease).await.during("renew")?;
+                    // A request on its way is not given up for one lost renewal: a lease that ends is noticed by the ledger, which
+                    // refuses the next step, and giving up would put the whole batch in doubt.
+                    if let Err(error) = self.ledger.renew(fence, keys, self.timing.lease).await {
+                        tracing::warn!(error = %error, "a lease could not be renewed; trying again");
+                    }
                 }
             }
         }

@@ -12,7 +12,7 @@ use kayako::{CaseId, JobStatus};
 use model::journal::What;
 use model::row::{Arrival, State, Wait};
 use model::transition::Event;
-use model::{Classify, Fence, JobId, Kind};
+use model::{Classify, FailureClass, Fence, JobId, Kind};
 
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
@@ -42,7 +42,10 @@ impl Desk {
         if works.is_empty() {
             return Ok(probed);
         }
-        let (ready, mut endings) = self.jobs_over(hands, works).await;
+        let (ready, mut endings, halt) = self.jobs_over(hands, works).await;
+        if let Some(error) = halt {
+            self.halted_by(&error).await?;
+        }
         let keys: Vec<&str> = ready.iter().map(|work| work.origin_key.as_str()).collect();
         let mut found = match by_origin_key(&self.client, kind, &keys).await {
             Ok(found) => found,
@@ -86,7 +89,11 @@ impl Desk {
     }
 
     /// Splits off records whose job still runs.
-    async fn jobs_over(&self, hands: &Hands, works: Vec<Work>) -> (Vec<Work>, Vec<(Work, Ending)>) {
+    async fn jobs_over(
+        &self,
+        hands: &Hands,
+        works: Vec<Work>,
+    ) -> (Vec<Work>, Vec<(Work, Ending)>, Option<kayako::Error>) {
         let mut by_job: HashMap<Option<JobId>, Vec<Work>> = HashMap::new();
         for work in works {
             by_job.entry(work.flight().job).or_default().push(work);
@@ -102,6 +109,7 @@ impl Desk {
         }));
         let mut ready = Vec::new();
         let mut endings = Vec::new();
+        let mut halt = None;
         for (works, verdict) in asked.await {
             for work in works {
                 let sent = work.flight().last_send_at.unwrap_or(hands.now());
@@ -120,8 +128,13 @@ impl Desk {
                     }
                 }
             }
+            if let Err(error) = verdict
+                && error.class() == FailureClass::Halt
+            {
+                halt = Some(error);
+            }
         }
-        (ready, endings)
+        (ready, endings, halt)
     }
 
     /// Keeps the oldest object of each record and trashes the others where Kayako can (cases).
@@ -278,15 +291,10 @@ impl Desk {
         if error.class() != model::FailureClass::Halt {
             return Ok(());
         }
-        let Some((_, current)) = self
-            .ledger
-            .document::<model::facts::Current>(model::facts::CURRENT)
-            .await
-            .during("read the current run")?
-        else {
+        let Some(current) = self.ledger.current_run().await.during("read the current run")? else {
             return Ok(());
         };
-        self.halt(current.run, error.to_string()).await
+        self.halt(current, error.to_string()).await
     }
 }
 

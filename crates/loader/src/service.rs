@@ -12,7 +12,7 @@ use model::envelope::{HEADER_STAGED, Load, decode};
 use model::record::BlobRef;
 use model::timing::Timing;
 use model::{Classify, MigrationId, Origin};
-use queue::{Broker, Consumer, Delivery, Stage};
+use queue::{Broker, Consumer, Delivery, Message, Stage};
 use runtime::{Context, Draining, Valve, propagation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -58,6 +58,19 @@ pub struct Loader {
     settings: Settings,
     valve: Valve,
     asked: Arc<AskedFor>,
+}
+
+/// Why a message was not read.
+enum Unread {
+    Later(blobs::Error),
+    Never(String),
+}
+
+/// What a message takes in memory, in bytes: its body, wherever it lies.
+fn weight(message: &Message) -> usize {
+    let staged = message.headers.contains_key(HEADER_STAGED);
+    let reference = staged.then(|| serde_json::from_slice::<BlobRef>(&message.body).ok()).flatten();
+    reference.map_or(message.body.len(), |reference| usize::try_from(reference.size).unwrap_or(usize::MAX))
 }
 
 /// A message in hand, with the room it takes.
@@ -139,17 +152,17 @@ impl Loader {
                     }
                     Some(Ok(delivery)) => {
                         // What waits to become a batch must not keep the room that the next message needs.
-                        if room.available_permits() < delivery.message().body.len().min(self.settings.bytes) {
+                        let size = weight(delivery.message());
+                        if room.available_permits() < size.min(self.settings.bytes) {
                             for (kind, batch) in gatherer.flush() {
                                 self.start(&mut batches, &slots, kind, batch).await;
                             }
                         }
-                        let Some(held) = self.receive(delivery, &room).await? else { continue };
+                        let Some(held) = self.receive(delivery, &room).await else { continue };
                         if gatherer.is_empty() {
                             gathering_since = tokio::time::Instant::now();
                             linger.as_mut().reset(tokio::time::Instant::now() + self.settings.timing.linger);
                         }
-                        let size = held.delivery.message().body.len();
                         for (kind, batch) in gatherer.add(held.incoming.load.key.kind, held, size) {
                             self.start(&mut batches, &slots, kind, batch).await;
                         }
@@ -210,59 +223,61 @@ impl Loader {
     }
 
     /// Reads a message. One that cannot be read is kept for a person and does not stop the others.
-    async fn receive(&self, delivery: Delivery, room: &Arc<Semaphore>) -> Result<Option<Held>, Error> {
-        let message = delivery.message();
-        let size = message.body.len().min(self.settings.bytes);
+    async fn receive(&self, delivery: Delivery, room: &Arc<Semaphore>) -> Option<Held> {
+        let size = weight(delivery.message()).min(self.settings.bytes);
         let permits = u32::try_from(size).unwrap_or(u32::MAX);
-        let Ok(held) = Arc::clone(room).acquire_many_owned(permits).await else { return Ok(None) };
-        let body = match message.headers.get(HEADER_STAGED) {
-            None => Ok(message.body.clone()),
-            Some(holder) => match self.staged_body(holder, &message.body).await {
-                Ok(body) => Ok(body),
-                // The store is away, the body is not: later.
-                Err(error) if error.class().is_retryable_read() => {
-                    tracing::warn!(error = %error, "a staged body cannot be read now; the message comes again");
-                    let queue = self.desk.queue(Stage::Load);
-                    let wait = self.settings.timing.visibility;
-                    self.desk
-                        .publisher
-                        .delay(&queue, message.clone(), wait)
-                        .await
-                        .during("park a message")?;
-                    delivery.ack().await.during("ack a message")?;
-                    return Ok(None);
-                }
-                Err(error) => Err(error.to_string()),
-            },
-        };
-        let read = body.and_then(|body| decode::<Load>(&body).map_err(|error| error.to_string()));
+        let room_taken = Arc::clone(room).acquire_many_owned(permits).await.ok()?;
+        let read = self.read(delivery.message()).await;
         match read {
-            Ok(envelope) => {
-                let command_hash = envelope.body.command.hash();
-                let incoming = Incoming {
-                    ticket: 0,
-                    run: envelope.run,
-                    plan: envelope.plan,
-                    load: envelope.body,
-                    command_hash,
-                    message: message.clone(),
-                };
-                Ok(Some(Held { delivery, incoming, room_taken: held }))
-            }
-            Err(problem) => {
-                tracing::error!(message = %message.id, problem, "a message cannot be read; it is kept as a dead letter");
-                let queue = self.desk.queue(Stage::Load);
-                self.desk
-                    .publisher
-                    .dead_letter(&queue, message.clone(), &problem)
-                    .await
-                    .during("dead-letter a message")?;
-                if let Err(error) = delivery.ack().await {
-                    tracing::debug!(error = %error, "an ack was not taken; the message comes again");
+            Ok(incoming) => Some(Held { delivery, incoming, room_taken }),
+            Err(unread) => {
+                // Not acked where the broker is away: it gives the message again.
+                if let Err(error) = self.put_aside(delivery, unread).await {
+                    tracing::warn!(error = %error, "a message could not be put aside; it comes again");
                 }
-                Ok(None)
+                None
             }
         }
+    }
+
+    async fn read(&self, message: &Message) -> Result<Incoming, Unread> {
+        let body = match message.headers.get(HEADER_STAGED) {
+            None => message.body.clone(),
+            Some(holder) => match self.staged_body(holder, &message.body).await {
+                Ok(body) => body,
+                Err(error) if error.class().is_retryable_read() => return Err(Unread::Later(error)),
+                Err(error) => return Err(Unread::Never(error.to_string())),
+            },
+        };
+        let envelope = decode::<Load>(&body).map_err(|error| Unread::Never(error.to_string()))?;
+        let command_hash = envelope.body.command.hash();
+        Ok(Incoming {
+            ticket: 0,
+            run: envelope.run,
+            plan: envelope.plan,
+            load: envelope.body,
+            command_hash,
+            message: message.clone(),
+        })
+    }
+
+    async fn put_aside(&self, delivery: Delivery, unread: Unread) -> Result<(), Error> {
+        let queue = self.desk.queue(Stage::Load);
+        let message = delivery.message().clone();
+        match unread {
+            // The store is away, the body is not.
+            Unread::Later(error) => {
+                tracing::warn!(error = %error, "a staged body cannot be read now; the message comes again");
+                let wait = self.settings.timing.visibility;
+                self.desk.publisher.delay(&queue, message, wait).await.during("park a message")?;
+            }
+            Unread::Never(problem) => {
+                tracing::error!(message = %message.id, problem, "a message cannot be read; it is kept as a dead letter");
+                let kept = self.desk.publisher.dead_letter(&queue, message, &problem).await;
+                kept.during("dead-letter a message")?;
+            }
+        }
+        delivery.ack().await.during("ack a message")
     }
 
     async fn staged_body(&self, holder: &str, reference: &[u8]) -> Result<bytes::Bytes, blobs::Error> {

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use model::envelope::HEADER_STAGED;
 use model::journal::What;
 use model::row::{Row, State, Wait};
 use model::transition::{Event, Refusal};
@@ -97,10 +96,7 @@ impl Desk {
             .iter()
             .zip(&rows)
             .filter(|(_, row)| row.as_ref().is_ok_and(|row| row.state.is_settled()))
-            .filter(|((work, _), _)| {
-                crate::upload::has_staged(work.command())
-                    || work.incoming.message.headers.contains_key(HEADER_STAGED)
-            })
+            .filter(|((work, _), _)| work.incoming.has_staged())
             .map(|((work, _), _)| work.key().clone())
             .collect();
         let moves = endings.into_iter().zip(rows).map(|((work, _), row)| async move {
@@ -119,7 +115,7 @@ impl Desk {
 
     /// Staged files of settled records are not needed any more. A crash before this leaves files behind, never a
     /// record without its files; retention removes them with the migration.
-    async fn release(&self, records: &[RecordKey]) -> Result<(), Error> {
+    pub(crate) async fn release(&self, records: &[RecordKey]) -> Result<(), Error> {
         for key in records {
             self.staged(key)?.release().await.during("release staged files")?;
         }

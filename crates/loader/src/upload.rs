@@ -31,6 +31,13 @@ pub(crate) fn has_staged(command: &LoadCommand) -> bool {
     }
 }
 
+/// Bytes of files that one loader holds in memory: a few uploads at full speed. A file that is bigger has all of it to itself.
+pub(crate) const FILE_ROOM: u32 = 16 * 1024 * 1024;
+
+fn room(size: u64) -> u32 {
+    u32::try_from(size).unwrap_or(FILE_ROOM).clamp(1, FILE_ROOM)
+}
+
 /// Cases of a batch whose files are uploaded at the same time.
 const CASES_AT_ONCE: usize = 8;
 
@@ -118,6 +125,8 @@ impl Desk {
         file: &Attachment,
     ) -> Result<Option<kayako::UploadedFile>, Failed> {
         let Content::Staged(reference) = &file.content else { return Ok(None) };
+        // Constraint: the semaphore is never closed, so this cannot fail.
+        let _room = self.file_room.acquire_many(room(reference.size)).await.ok();
         let bytes = staged.get(reference).await.map_err(Failed::Staging)?;
         let sent =
             self.client.upload(&file.name, &file.content_type, bytes, None).await.map_err(Failed::Kayako)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kayako::{OrganizationId, TeamId, UserId};
 use model::command::{LoadCommand, Otherwise, Parent, PersonRef};
-use model::envelope::Load;
+use model::envelope::{HEADER_STAGED, Load};
 use model::row::{Flight, Row};
 use model::{KayakoId, Kind, OriginKey, RecordKey, RunNo};
 use queue::Message;
@@ -23,6 +23,13 @@ pub(crate) struct Incoming {
     pub(crate) command_hash: u64,
     /// The message as it came, for the delay ladder.
     pub(crate) message: Message,
+}
+
+impl Incoming {
+    /// Whether anything of it lies in the staging area.
+    pub(crate) fn has_staged(&self) -> bool {
+        crate::upload::has_staged(&self.load.command) || self.message.headers.contains_key(HEADER_STAGED)
+    }
 }
 
 /// A claimed record.

@@ -13,6 +13,8 @@ pub const CURRENT: &str = "current";
 /// Name of the document that says that Kayako refused the last log-in ([`LoginBlock`], or null). While it is there no
 /// loader logs in: an account sees at most one bad log-in per operator action.
 pub const LOGIN_BLOCK: &str = "login/blocked";
+/// Name of the document that says which two accounts the migration connects ([`Accounts`]).
+pub const ACCOUNTS: &str = "accounts";
 /// Prefix of all runs.
 pub const RUNS: &str = "run/";
 
@@ -49,6 +51,15 @@ pub fn shard(run: RunNo, kind: Kind, name: &str) -> String {
 /// Name of the final table of a run ([`crate::run::RunCounts`]): history, whatever later runs count.
 pub fn table(run: RunNo) -> String {
     format!("table/{:06}", run.0)
+}
+
+/// The accounts that a ledger's rows speak of. With another target, every row would claim that a record is there which is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounts {
+    /// Address of the source account.
+    pub source: String,
+    /// Address of the Kayako account.
+    pub target: String,
 }
 
 /// The run that is worked on.

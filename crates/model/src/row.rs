@@ -291,6 +291,16 @@ impl Row {
         found
     }
 
+    /// Whether nothing of this record was ever sent, as far as this epoch's ledger knows: it has no object and was never in doubt.
+    pub fn was_never_sent(&self, epoch: Epoch) -> bool {
+        let waits = matches!(
+            self.state,
+            State::Discovered | State::Queued | State::Waiting(_) | State::Claimed
+        );
+        let known = self.flight.is_some_and(|flight| flight.epoch == epoch && flight.last_send_at.is_none());
+        waits && known && !self.doubted && self.kayako_id.is_none()
+    }
+
     /// The counter changes of replacing `before` by `self`.
     ///
     /// A settled row that a later run selects again is counted by the later run and stays counted in the earlier

@@ -232,9 +232,19 @@ fn register_again(
                 ..fresh
             }
         }
+        // Left over from a cancelled run, in nobody's hands, and nothing of it was sent: this run decides anew.
+        _ if !same_run && row.was_never_sent(epoch) && !is_held(row, now) => {
+            let fresh = registered(run, fingerprint, verdict, now, epoch);
+            Row { generation: row.generation, ..fresh }
+        }
         // Work is under way: it goes on with what its message carries; only the run that counts it may change.
         _ => Row { run, fingerprint, ..*row },
     }
+}
+
+/// Whether a worker's lease on the row still lasts.
+fn is_held(row: &Row, now: UnixMillis) -> bool {
+    row.flight.and_then(|flight| flight.lease).is_some_and(|lease| lease.until > now)
 }
 
 fn published(row: &Row, now: UnixMillis, staged_kib: u32) -> Result<Row, Refusal> {

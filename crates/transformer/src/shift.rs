@@ -15,7 +15,7 @@ use model::facts;
 use model::journal::{Entry, What};
 use model::plan::Plan;
 use model::transition::{Event, Refusal};
-use model::{Reason, RecordKey};
+use model::{Reason, RecordKey, RunNo};
 use queue::{Delivery, Message, Publisher, QueueName, Stage};
 
 use crate::crash_points;
@@ -60,6 +60,9 @@ struct Outcome {
     history: Vec<Entry>,
     /// Messages whose turn comes later.
     later: Vec<Delivery>,
+    /// Messages of a cancelled run.
+    outdated: Vec<Delivery>,
+    current: Option<RunNo>,
 }
 
 impl Bench {
@@ -81,12 +84,12 @@ impl Bench {
     /// Works on a batch. Only a crash point is an error; messages of a batch that cannot go on come again later.
     pub(crate) async fn shift(&self, deliveries: Vec<Delivery>) -> Result<(), Error> {
         self.context.crash.reached(crash_points::TAKEN).await?;
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome { current: self.current_run().await, ..Outcome::default() };
         for delivery in deliveries {
             self.sort(delivery, &mut outcome).await?;
         }
-        let Outcome { mut commands, settled, history, mut later } = outcome;
-        let mut done = Vec::with_capacity(commands.len() + settled.len());
+        let Outcome { mut commands, settled, history, mut later, outdated, .. } = outcome;
+        let mut done = outdated;
         match self.record(&history, &settled).await {
             Ok(touched) => {
                 self.context.crash.reached(crash_points::SETTLED).await?;
@@ -132,6 +135,11 @@ impl Bench {
         Ok(())
     }
 
+    /// Which run counts; unknown while the ledger is away, which the batch's later steps meet and report.
+    async fn current_run(&self) -> Option<RunNo> {
+        self.ledger.current_run().await.ok().flatten()
+    }
+
     /// Reads and translates one message.
     async fn sort(&self, delivery: Delivery, outcome: &mut Outcome) -> Result<(), Error> {
         let envelope = match read(delivery.message(), &self.blobs).await {
@@ -146,6 +154,10 @@ impl Bench {
                 return Ok(());
             }
         };
+        if outcome.current.is_some_and(|current| envelope.run < current) {
+            outcome.outdated.push(delivery);
+            return Ok(());
+        }
         let plan = match self.plan(&envelope.plan).await {
             Ok(plan) => plan,
             Err(error) => {

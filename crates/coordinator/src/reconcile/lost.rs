@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::envelope::ExtractTask;
-use model::{Kind, SourceId, UnixMillis};
+use model::row::Row;
+use model::{Epoch, Kind, RecordKey, RunNo, SourceId, UnixMillis};
 
 use super::World;
 use crate::crash_points;
@@ -35,7 +36,13 @@ impl Coordinator {
         if self.memory.recovered.len() > REMEMBERED {
             self.memory.recovered.clear();
         }
-        for (key, _) in due {
+        let keys: Vec<RecordKey> = due.into_iter().map(|(key, _)| key).collect();
+        let epoch = self.ledger.epoch().await.during("read the epoch")?;
+        let rows = self.ledger.rows(&keys).await.during("read lost records")?;
+        for (key, row) in keys.into_iter().zip(rows) {
+            if row.is_none_or(|row| left_over(&row, world.run.number, epoch)) {
+                continue;
+            }
             let lately = self.memory.recovered.get(&key).is_some_and(|at| at.until(now) < patience);
             if lately && !all {
                 continue;
@@ -61,6 +68,12 @@ impl Coordinator {
         self.context.crash.reached(crash_points::RECOVERED).await?;
         Ok(())
     }
+}
+
+/// Whether a row belongs to a cancelled run and nothing of it can be in Kayako: the next listing decides anew whether it is wanted.
+/// What may have been sent is finished whatever is wanted now, else half a record would stay.
+fn left_over(row: &Row, run: RunNo, epoch: Epoch) -> bool {
+    row.run != run && row.was_never_sent(epoch)
 }
 
 fn back(now: UnixMillis, by: Duration) -> UnixMillis {

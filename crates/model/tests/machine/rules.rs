@@ -257,3 +257,30 @@ fn a_settled_record_is_tried_again_for_a_cause() {
     let filtered = Row { reason: Some(Reason::NotInSample), ..row(State::Filtered) };
     assert_eq!(next(Some(&filtered), register(1, 1), ONE).unwrap().state, State::Discovered);
 }
+
+/// A cancelled run leaves rows behind. The next run decides anew about those of which nothing was sent, and about no others.
+#[test]
+fn what_a_cancelled_run_left_over_is_judged_anew_unless_something_may_be_in_kayako() {
+    let register = |run, verdict| Event::Register { run: RunNo(run), fingerprint: 2, verdict, now: LEASE_END };
+    let filtered = Verdict::Filtered(Reason::NotWanted);
+    for state in [State::Discovered, State::Queued, State::Waiting(Wait::Retry), State::Claimed] {
+        let left = row(state);
+        let again = next(Some(&left), register(2, filtered), ONE).unwrap();
+        assert_eq!((again.state, again.run), (State::Filtered, RunNo(2)), "{}", state.name());
+        let wanted = next(Some(&left), register(2, Verdict::Selected), ONE).unwrap();
+        assert_eq!((wanted.state, wanted.run), (State::Discovered, RunNo(2)), "{}", state.name());
+        // Within its own run it is on its way, whatever a second look at its page says.
+        assert_eq!(next(Some(&left), register(1, filtered), ONE).unwrap().state, state, "{}", state.name());
+        // A later epoch's ledger may have lost that it was sent.
+        assert_eq!(next(Some(&left), register(2, filtered), Epoch(2)).unwrap().state, state, "{}", state.name());
+        let doubted = Row { doubted: true, ..left };
+        assert_eq!(next(Some(&doubted), register(2, filtered), ONE).unwrap().state, state, "{}", state.name());
+    }
+    for state in [State::Intended, State::InDoubt, State::Created] {
+        let after = next(Some(&row(state)), register(2, filtered), ONE).unwrap();
+        assert_eq!((after.state, after.run), (state, RunNo(2)), "{}", state.name());
+    }
+    // A worker that still holds it keeps it.
+    let held = Event::Register { run: RunNo(2), fingerprint: 2, verdict: filtered, now: AT };
+    assert_eq!(next(Some(&row(State::Claimed)), held, ONE).unwrap().state, State::Claimed);
+}

@@ -26,6 +26,11 @@ fn rows() -> Vec<Option<Row>> {
             if matches!(state, State::InDoubt | State::Created) {
                 rows.push(Some(Row { flight: Some(Flight { lease: None, ..flight }), ..row }));
             }
+            // As a worker that vanished before it sent anything leaves it.
+            if state == State::Claimed {
+                let ended = Lease { fence: FENCE, until: UnixMillis(1) };
+                rows.push(Some(Row { flight: Some(Flight { lease: Some(ended), ..flight }), ..row }));
+            }
         }
         if row.reason.is_some() {
             rows.push(Some(Row { reason: Some(Reason::RejectedByKayako), ..row }));
