@@ -45,6 +45,9 @@ pub struct Budget {
     /// When the next call fits the rate.
     #[serde(default)]
     next_at: f64,
+    /// The rate by which that was reckoned, in calls per minute.
+    #[serde(default)]
+    reckoned_per_minute: f64,
     /// The class is stopped for all until then.
     #[serde(default)]
     pub stopped_until: UnixMillis,
@@ -83,6 +86,12 @@ impl Budget {
         // (minute + slice) / interval calls at most lie in any window of a minute.
         let interval = (MINUTE_MS + SLICE_MS) / per_minute.max(0.1) * GUARD;
         let now_ms = millis(now);
+        if self.next_at > now_ms && per_minute > self.reckoned_per_minute {
+            // The account has told a higher limit than the one assumed: what is left of the pause shrinks with it. Fewer calls than the
+            // higher limit allows were granted before, so no window is overdrawn.
+            self.next_at = now_ms + (self.next_at - now_ms) * self.reckoned_per_minute / per_minute;
+        }
+        self.reckoned_per_minute = per_minute;
         let from = self.next_at.max(now_ms);
         let fit = if from <= now_ms + SLICE_MS {
             ((now_ms + SLICE_MS - from) / interval).floor() + 1.0
@@ -311,6 +320,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_limit_that_turns_out_to_be_higher_does_not_leave_the_pause_of_the_lower_one() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.take(UnixMillis(START), 1, Some(10)).granted, 1);
+        let soon = UnixMillis(START + 50);
+        assert!(budget.take(soon, 1, Some(10)).wait > Duration::from_secs(5), "ten a minute are six seconds apart");
+        assert_eq!(budget.take(soon, 1, Some(1_000)).granted, 1, "a thousand a minute are not");
+        let mut account = Account::new(usize::MAX, 60_000, true);
+        account.drive(&mut budget, START + 60, START + HOUR / 60, 40, Some(1_000));
+        assert!(account.most_in_a_minute() <= 1_000 - 2);
     }
 
     #[test]
