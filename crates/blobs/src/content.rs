@@ -205,8 +205,10 @@ impl Blobs {
         if !is_hash {
             return Err(Error::Reference);
         }
-        // Two digits in between: a directory with a million entries is slow on many file systems.
-        Ok(self.root().join(&hash[..2]).join(hash.as_str()))
+        // Two digits in between: a directory with a million entries is slow on many file systems. A holder has a handful of files, and
+        // every directory more costs a call to make and one to remove.
+        let directory = if self.holder.is_some() { self.root() } else { self.root().join(&hash[..2]) };
+        Ok(directory.join(hash.as_str()))
     }
 
     fn root(&self) -> Path {

@@ -112,7 +112,10 @@ impl Desk {
         let completed =
             retry(&self.context, &self.retry, &self.draining, || self.source.complete(one.clone())).await;
         let record = match completed {
-            Ok(Completed::Record(record)) => *record,
+            Ok(Completed::Record(record)) => {
+                self.witness.read(&one);
+                *record
+            }
             Ok(Completed::Gone) => {
                 return Ok(Made::Settled(
                     key,
@@ -121,7 +124,7 @@ impl Desk {
                 ));
             }
             Err(error) => match error.into_last() {
-                Some(last) if is_its_own(&last) => {
+                Some(last) if is_its_own(&last) || self.witness.blames(&*self.source, &key, &last).await => {
                     return Ok(Made::Settled(key, Reason::SourceUnreadable, last.to_string()));
                 }
                 Some(last) => return Err(Error::Source { what: "a record's details", source: last }),

@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{During, Error};
 use crate::metrics::Metrics;
+use crate::witness::Witness;
 
 /// The extractor's tools.
 pub(crate) struct Desk {
@@ -37,6 +38,7 @@ pub(crate) struct Desk {
     pub(crate) context: Context,
     pub(crate) metrics: Metrics,
     pub(crate) draining: Draining,
+    pub(crate) witness: Witness,
     pub(crate) plans: tokio::sync::Mutex<HashMap<String, Arc<PlanView>>>,
 }
 

@@ -22,6 +22,7 @@ mod pace;
 mod service;
 mod stage;
 mod tokens;
+mod witness;
 
 pub use error::Error;
 pub use metrics::Metrics;

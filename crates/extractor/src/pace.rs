@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use ledger::Ledger;
 use model::UnixMillis;
 use runtime::Context;
-use sources::{Bucket, Error, Pace, RateHeaders};
+use sources::{Bucket, Error, Pace, RateHeaders, Scope};
 
 /// Calls asked for at a time: one round trip to the ledger for several calls of a busy extractor.
 const SLICE_CALLS: u32 = 4;
@@ -24,7 +24,7 @@ const UNNAMED_PAUSE: Duration = Duration::from_mins(1);
 pub struct LedgerPace {
     ledger: Ledger,
     context: Context,
-    /// Requests a minute from the plan; outranks everything.
+    /// Requests a minute from the plan: outranks the account's general limit and is used whole.
     configured: Option<u32>,
     share: f64,
     state: Arc<Mutex<HashMap<&'static str, Bookkeeping>>>,
@@ -50,12 +50,14 @@ impl LedgerPace {
     }
 
     fn limit(&self, bucket: Bucket) -> Option<u32> {
-        let told = self.with(bucket, |book| book.told);
-        let limit = if bucket.shared { self.configured.or(told) } else { told }.unwrap_or(bucket.per_minute);
+        if let (Scope::Account, Some(configured)) = (bucket.scope, self.configured) {
+            return Some(configured.max(1));
+        }
+        let limit = self.with(bucket, |book| book.told).unwrap_or(bucket.per_minute);
         if limit == 0 {
             return None;
         }
-        let share = if bucket.shared { self.share } else { 1.0 };
+        let share = if bucket.scope == Scope::Ours { 1.0 } else { self.share };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -17,6 +17,7 @@ use crate::desk::Desk;
 use crate::error::{During, Error};
 use crate::list::Listed;
 use crate::metrics::Metrics;
+use crate::witness::Witness;
 
 /// How an extractor works.
 #[derive(Debug, Clone)]
@@ -81,6 +82,7 @@ impl Extractor {
             context: self.context.clone(),
             metrics: self.metrics.clone(),
             draining: draining.clone(),
+            witness: Witness::default(),
             plans: tokio::sync::Mutex::default(),
         });
         while !draining.is_begun() {

@@ -81,12 +81,21 @@ impl Desk {
         })
         .await;
         match fetched.map_err(runtime::RetryError::into_last) {
-            Ok(content) => Ok(content),
+            Ok(content) => {
+                if matches!(content, Content::Staged(_)) {
+                    self.witness.read_a_file();
+                }
+                Ok(content)
+            }
             Err(Some(Failed::Staging(blobs::Error::TooLarge { .. }))) => {
                 Ok(Content::Missing("too_large".to_owned()))
             }
             Err(Some(Failed::Staging(source))) if !matches!(source, blobs::Error::Content(_)) => {
                 Err(Error::Blobs { step: "stage a file", source })
+            }
+            // Others were given to these credentials: this one is refused for a reason of its own.
+            Err(Some(Failed::Source(sources::Error::Forbidden { .. }))) if self.witness.has_read_a_file() => {
+                Ok(Content::Missing("refused".to_owned()))
             }
             Err(Some(Failed::Source(source))) if source.class() == FailureClass::Halt => {
                 Err(Error::Source { what: "a file", source })

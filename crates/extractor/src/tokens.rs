@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use ledger::{Ledger, LockToken};
+use model::Classify as _;
 use runtime::Context;
 use secrecy::{ExposeSecret, SecretString};
 use sources::{Error, RefreshGuard, TokenKeeper, Tokens};
@@ -72,8 +73,8 @@ impl TokenKeeper for LedgerKeeper {
         let sealed = match self.ledger.sealed(NAME).await {
             Ok(sealed) => sealed,
             Err(error) => {
-                tracing::error!(error = %error, "the stored tokens cannot be read");
-                return Err(Error::Settings { problem: "the ledger does not give the stored tokens" });
+                let class = error.class();
+                return Err(Error::hook(class, error));
             }
         };
         let Some(sealed) = sealed else { return Ok(None) };
@@ -91,13 +92,26 @@ impl TokenKeeper for LedgerKeeper {
         let mut nonce = [0; NONCE];
         nonce[..16].copy_from_slice(self.context.random.uuid().as_bytes());
         nonce[16..].copy_from_slice(&self.context.random.uuid().as_bytes()[..8]);
-        let failed = Error::Settings { problem: "the tokens cannot be stored in the ledger" };
         let sealed = self.cipher.encrypt(XNonce::from_slice(&nonce), tokens.expose().as_slice());
-        let Ok(sealed) = sealed else { return Err(failed) };
+        // Only a message of exabytes is refused.
+        let Ok(sealed) = sealed else {
+            return Err(Error::Settings { problem: "the tokens cannot be encrypted" });
+        };
         let sealed = [nonce.as_slice(), &sealed].concat();
-        self.ledger.put_sealed(NAME, &sealed).await.map_err(|error| {
-            tracing::error!(error = %error, "new tokens could not be stored");
-            failed
-        })
+        // The token that was exchanged for these is spent: giving up would shut every extractor out until a person authorises anew.
+        let begin = self.context.clock.now();
+        loop {
+            match self.ledger.put_sealed(NAME, &sealed).await {
+                Ok(()) => return Ok(()),
+                Err(error) if begin.until(self.context.clock.now()) >= HELD => {
+                    let class = error.class();
+                    return Err(Error::hook(class, error));
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "new tokens could not be stored; trying again");
+                    self.context.clock.sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ pub mod zendesk;
 pub use catalogue::{Agent, Brand, Catalogue, FieldDefinition, FieldKind, FieldOption, Form, Group, Status};
 pub use error::{Error, LostCause};
 pub use local_pace::{LocalPace, PaceSettings};
-pub use pace::{Bucket, Pace, RateHeaders};
+pub use pace::{Bucket, Pace, RateHeaders, Scope};
 pub use source::{
     Absence, Account, Completed, Cursor, Download, Fetched, Next, Page, Shard, Source, Transfer,
 };

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::Error;
-use crate::pace::{Bucket, Pace, RateHeaders};
+use crate::pace::{Bucket, Pace, RateHeaders, Scope};
 
 /// What a 429 without `Retry-After` is taken to mean.
 const ASSUMED_RETRY_AFTER: Duration = Duration::from_mins(1);
@@ -24,6 +24,8 @@ const ASSUMED_RETRY_AFTER: Duration = Duration::from_mins(1);
 pub struct PaceSettings {
     /// The part of a shared bucket we use, above 0 and at most 1. The agents' own programs live from the rest.
     pub share: f64,
+    /// Requests a minute that the plan names for the account; used whole, whatever its headers say.
+    pub configured: Option<u32>,
     /// The time the source means by "a minute"; shorter only against a sandbox that runs faster.
     pub window: Duration,
     /// Upper bound of the random time added to every `Retry-After`, so that several processes do not come back at
@@ -36,7 +38,7 @@ pub struct PaceSettings {
 impl Default for PaceSettings {
     fn default() -> Self {
         // 50 to 70 % is what the reference advises; 2 s spreads some dozens of processes.
-        Self { share: 0.6, window: Duration::from_mins(1), jitter: Duration::from_secs(2), seed: 0 }
+        Self { share: 0.6, configured: None, window: Duration::from_mins(1), jitter: Duration::from_secs(2), seed: 0 }
     }
 }
 
@@ -74,7 +76,10 @@ impl LocalPace {
     }
 
     fn ours(&self, bucket: Bucket, limit: u32) -> usize {
-        let share = if bucket.shared { self.settings.share.clamp(0.01, 1.0) } else { 1.0 };
+        if let (Scope::Account, Some(configured)) = (bucket.scope, self.settings.configured) {
+            return usize::try_from(configured.max(1)).unwrap_or(usize::MAX);
+        }
+        let share = if bucket.scope == Scope::Ours { 1.0 } else { self.settings.share.clamp(0.01, 1.0) };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and u32::MAX")]
         let ours = (f64::from(limit) * share).floor().max(1.0) as u32;
         usize::try_from(ours).unwrap_or(usize::MAX)
@@ -155,8 +160,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const SHARED: Bucket = Bucket { name: "account", per_minute: 10, shared: true };
-    const OWN: Bucket = Bucket { name: "export", per_minute: 3, shared: false };
+    const SHARED: Bucket = Bucket { name: "account", per_minute: 10, scope: Scope::Account };
+    const OWN: Bucket = Bucket { name: "export", per_minute: 3, scope: Scope::Ours };
 
     fn pace() -> LocalPace {
         LocalPace::new(PaceSettings {

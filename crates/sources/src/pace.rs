@@ -18,8 +18,19 @@ pub struct Bucket {
     pub name: &'static str,
     /// Requests a minute as documented, until an answer's header says otherwise.
     pub per_minute: u32,
-    /// People and other programs work from the same limit, so that only a share of it is ours.
-    pub shared: bool,
+    /// Who else works from the limit.
+    pub scope: Scope,
+}
+
+/// Who uses a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The account's general limit, which people and other programs use too: a share of it is ours, or the number that the plan names.
+    Account,
+    /// A limit of its own for a kind of call that people and other programs make too: a share of it is ours.
+    Shared,
+    /// A limit of its own for a kind of call that nobody else makes: all of it is ours.
+    Ours,
 }
 
 impl PartialEq for Bucket {

@@ -54,10 +54,11 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(settings: &Settings, pace: Arc<dyn Pace>) -> Result<Self, Error> {
+        let base = base_of(&settings.url)?;
         Ok(Self {
-            base: base_of(&settings.url)?,
+            http: Http::new(&base, settings.timeout)?,
+            base,
             pace,
-            http: Http::new(settings.timeout)?,
             credentials: Credentials::new(settings.auth.clone()),
         })
     }

@@ -2,18 +2,18 @@
 //!
 //! Constraint: what is not in this list is not called.
 
-use crate::pace::Bucket;
+use crate::pace::{Bucket, Scope};
 
 /// The account's own limit. 200 is the smallest plan's; the answers' headers say the true one.
-pub(super) const ACCOUNT: Bucket = Bucket { name: "zendesk-account", per_minute: 200, shared: true };
-const EXPORT: Bucket = Bucket { name: "zendesk-incremental-exports", per_minute: 10, shared: false };
+pub(super) const ACCOUNT: Bucket = Bucket { name: "zendesk-account", per_minute: 200, scope: Scope::Account };
+const EXPORT: Bucket = Bucket { name: "zendesk-incremental-exports", per_minute: 10, scope: Scope::Ours };
 const EXPORT_CURSOR: Bucket =
-    Bucket { name: "zendesk-incremental-exports-cursor", per_minute: 10, shared: false };
-const TICKETS: Bucket = Bucket { name: "zendesk-tickets-index", per_minute: 100, shared: true };
-const TICKET_FIELDS: Bucket = Bucket { name: "zendesk-ticket-fields", per_minute: 20, shared: false };
+    Bucket { name: "zendesk-incremental-exports-cursor", per_minute: 10, scope: Scope::Ours };
+const TICKETS: Bucket = Bucket { name: "zendesk-tickets-index", per_minute: 100, scope: Scope::Shared };
+const TICKET_FIELDS: Bucket = Bucket { name: "zendesk-ticket-fields", per_minute: 20, scope: Scope::Ours };
 /// Attachments have a limit of their own and do not touch the account's.
 pub(super) const ATTACHMENTS: Bucket =
-    Bucket { name: "zendesk-attachments", per_minute: 2_500, shared: true };
+    Bucket { name: "zendesk-attachments", per_minute: 2_500, scope: Scope::Shared };
 
 /// What 403 and 404 mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,12 +34,15 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(timeout: Duration) -> Result<Self, Error> {
+    pub(super) fn new(base: &Url, timeout: Duration) -> Result<Self, Error> {
+        // A proxy of the environment can neither reach a sample account on this machine nor be trusted with its plain http.
+        let direct = base.scheme() == "http";
         let builder = || {
-            Client::builder()
+            let builder = Client::builder()
                 .redirect(Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT)
-                .user_agent(concat!("kayako-migrate/", env!("CARGO_PKG_VERSION")))
+                .user_agent(concat!("kayako-migrate/", env!("CARGO_PKG_VERSION")));
+            if direct { builder.no_proxy() } else { builder }
         };
         let broken =
             |_| Error::Settings { problem: "no HTTP client can be set up on this machine (TLS roots?)" };

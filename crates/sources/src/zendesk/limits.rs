@@ -109,7 +109,9 @@ mod tests {
         }
     }
 
-    const OWN: Bucket = Bucket { name: "own", per_minute: 10, shared: false };
+    use crate::pace::Scope;
+
+    const OWN: Bucket = Bucket { name: "own", per_minute: 10, scope: Scope::Ours };
 
     fn stopped(headers: &[(&'static str, &str)], own: Option<Bucket>) -> Vec<&'static str> {
         let headers = headers

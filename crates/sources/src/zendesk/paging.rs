@@ -2,6 +2,7 @@
 //!
 //! Constraint: a page that claims more but gives no new cursor would be read for ever; it is an unreadable answer.
 
+use model::Classify as _;
 use serde_json::Value;
 
 use super::client::{Answer, Client};
@@ -11,6 +12,9 @@ use crate::error::Error;
 
 /// The largest page of these lists.
 pub(super) const PAGE: &str = "100";
+
+/// One page that fails does not start a list of hundreds anew; the pace makes the repetition of a refused call wait.
+const TRIES_PER_PAGE: usize = 3;
 
 /// One page and where the next begins.
 pub(super) struct ListPage {
@@ -53,9 +57,15 @@ pub(super) async fn every_page(
     let path = endpoint.path("");
     let mut after: Option<String> = None;
     loop {
-        let Some(page) = page(client, endpoint, &path, list, query, after.as_deref()).await? else {
-            return Ok(());
+        let mut tries = TRIES_PER_PAGE;
+        let page = loop {
+            tries -= 1;
+            match page(client, endpoint, &path, list, query, after.as_deref()).await {
+                Err(error) if tries > 0 && error.class().is_retryable_read() => {}
+                answer => break answer?,
+            }
         };
+        let Some(page) = page else { return Ok(()) };
         page.items.iter().for_each(&mut each);
         match page.after {
             Some(next) => after = Some(next),

@@ -132,7 +132,11 @@ fn of_this_machine(shell: &Shell, plan: &Plan, places: &Places) -> Vec<Finding> 
 
 async fn open_source(shell: &Shell, plan: &Plan, places: &Places) -> Result<Arc<dyn Source>, Failure> {
     let model::plan::Source::Zendesk(zendesk) = &plan.source;
-    let pace = LocalPace::new(PaceSettings { share: zendesk.share, ..PaceSettings::default() });
+    let pace = LocalPace::new(PaceSettings {
+        share: zendesk.share,
+        configured: zendesk.requests_per_minute,
+        ..PaceSettings::default()
+    });
     let one_use = matches!(
         &zendesk.auth,
         model::plan::ZendeskAuth::OAuth(access) if access.oauth.refresh_token.is_some()
