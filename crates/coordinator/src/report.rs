@@ -202,10 +202,8 @@ async fn details(blobs: &Blobs, migration: &MigrationId) -> Result<HashMap<Recor
                 }
             }
             // A success leaves nothing to explain about an earlier failure; what was carried differently stays so.
-            What::Present { .. } => {
-                if found.get(&key).is_some_and(|(carried, _)| !carried) {
-                    found.remove(&key);
-                }
+            What::Present { .. } if found.get(&key).is_some_and(|(carried, _)| !carried) => {
+                found.remove(&key);
             }
             _ => {}
         }

@@ -239,7 +239,10 @@ impl Gate for AccountGate {
 
     async fn login_permit(&self) -> Result<(), Error> {
         let lost = |error: ledger::Error| Error::gate(FailureClass::NotSent, error);
-        let ttl = self.shared.settings.timing.leadership;
+        // Longer than a log-in can take, else a second loader would try the same bad password meanwhile. A loader that dies in the middle
+        // keeps the others waiting for this long.
+        let timing = &self.shared.settings.timing;
+        let ttl = timing.request_timeout + timing.leadership;
         loop {
             let blocked =
                 self.shared.ledger.document::<Option<LoginBlock>>(LOGIN_BLOCK).await.map_err(lost)?;
