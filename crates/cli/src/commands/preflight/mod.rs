@@ -134,7 +134,7 @@ async fn open_source(shell: &Shell, plan: &Plan, places: &Places) -> Result<Arc<
     let model::plan::Source::Zendesk(zendesk) = &plan.source;
     let pace = LocalPace::new(PaceSettings {
         share: zendesk.share,
-        configured: zendesk.requests_per_minute,
+        configured: zendesk.requests_per_minute.map(std::num::NonZeroU32::get),
         ..PaceSettings::default()
     });
     let one_use = matches!(
