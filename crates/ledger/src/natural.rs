@@ -1,6 +1,6 @@
 //! Natural keys: e-mail addresses, titles, names and domains by which two records turn out to be one person, team or
-//! company. One record owns a key; the others merge into it. The text itself is never stored, but its hash is no secret:
-//! see [`NaturalKey::new`].
+//! company. One record owns a key; the others merge into it. The text itself is never stored, but its hash can be
+//! guessed: see [`NaturalKey::new`].
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::ledger::{Ledger, STEP};
 
 /// A natural key as the ledger knows it: the kind, and 16 bytes in the place of the address. They show no address, but
-/// whoever has the key of the hash can try addresses.
+/// whoever has the hash's key can try addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NaturalKey {
     /// What it identifies.
