@@ -47,11 +47,9 @@ impl Shell {
         let version = env!("CARGO_PKG_VERSION");
         let mut settings =
             TelemetrySettings::from_variables(&self.variables, service, version, &instance, format)?;
-        settings.filter = match (&arguments.log, self.variables.get("RUST_LOG")) {
-            (Some(directives), _) => directives.clone(),
-            (None, Some(directives)) => directives.to_owned(),
-            (None, None) => std::iter::once(level).chain(queue::LOG_DIRECTIVES).collect::<Vec<_>>().join(","),
-        };
+        let wanted = arguments.log.as_deref().or(self.variables.get("RUST_LOG")).unwrap_or(level);
+        // Last, so that no wish overrules it: the queue's library prints the bodies of returned messages, which are customers' text.
+        settings.filter = std::iter::once(wanted).chain(queue::LOG_DIRECTIVES).collect::<Vec<_>>().join(",");
         Ok(Telemetry::init(&settings)?)
     }
 

@@ -1,8 +1,8 @@
 //! Looks at the state of a migration and repairs it; keeps runs, reports and histories.
 //!
-//! Constraints (design section 10): the data path never passes through here; with the coordinator away, records keep
-//! flowing. All work is reconcilers: no input, run on a timer, look at the whole state, idempotent, a bounded page per
-//! turn. Operator commands change facts ([`Commands`]); a reconciler does the rest. Several coordinators may run; one leads.
+//! Constraints: the data path never passes through here; with the coordinator away, records keep flowing. All work is
+//! reconcilers: no input, run on a timer, look at the whole state, idempotent, a bounded page per turn. Operator
+//! commands change facts ([`Commands`]); a reconciler does the rest. Several coordinators may run; one leads.
 
 mod commands;
 mod error;

@@ -1,7 +1,8 @@
 //! Reports: for each kind what was migrated, failed, skipped and filtered, as CSV and as JSON.
 //!
 //! Constraints: the columns are stable (a new one goes to the end); the files add up to the table, because both come
-//! from the same rows; nothing is held in memory but the details of records that did not arrive.
+//! from the same rows; nothing is held in memory but the last detail of each record that has one: why it did not
+//! arrive, or what was carried differently.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,11 +1,12 @@
 //! Reads a source page by page, registers its records and publishes those that have to be moved.
 //!
-//! Constraints (design section 5):
-//! - Nothing here holds a whole listing: a page at a time, details of a few records at a time.
-//! - Order: register, read details, stage bytes, publish (confirmed and routed), note the publication, move the
-//!   checkpoint, publish the next page's task, ack. A crash between any two reads a page again, which publishes only what no message carries.
-//! - Above the credit window no page is read. Fetches by id (parents, samples, lost work) bypass it, else a window full of
-//!   waiting children would never see its parents.
+//! Constraints:
+//! - Nothing here holds a whole listing: a few pages, and the details of `limits.extract_in_flight` records, at a time.
+//! - Order of a page: register, read details, stage bytes, publish (confirmed and routed), note the publication, move
+//!   the checkpoint. When a task has had its time: publish the shard's next task, ack. A crash between any two reads
+//!   pages again, which publishes only what no message carries.
+//! - Above the credit window no page is read. Fetches by id (parents, samples, lost work) bypass it, else a window full
+//!   of waiting children would never see its parents.
 //! - The source is only read.
 //!
 //! Reading order: [`service`] takes tasks; [`open`], [`list`] and [`fetch`] are the three tasks; [`carry`] takes records from a

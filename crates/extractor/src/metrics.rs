@@ -1,4 +1,4 @@
-//! The extractor's metrics. Labels are bounded: kinds, outcomes, tasks; never ids.
+//! The extractor's metrics. Labels are bounded: kinds, outcomes, failure classes; never ids.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 use runtime::Error;
@@ -6,7 +6,7 @@ use runtime::Error;
 /// Registered once per process.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Records by kind and outcome (published, known, filtered, skipped, failed).
+    /// Records by kind and outcome (published, known, filtered, skipped).
     pub(crate) records: IntCounterVec,
     /// Pages read, by kind.
     pub(crate) pages: IntCounterVec,

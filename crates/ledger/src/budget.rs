@@ -1,15 +1,16 @@
 //! The rate budget of one (account, rate class), shared by all processes.
 //!
-//! Constraints: pure; the store only compares and sets the packed state. A configured limit is simply used: in every sliding minute at most so many calls are granted. Without
-//! one, nothing is held back until the account throttles; that teaches the ceiling, which is kept: half of it after the stop, 0.98 of it
-//! within a minute, and a test above it at most once an hour (design section 11).
+//! Constraints: pure; the store only compares and sets the packed state. A configured limit is simply used: in every
+//! sliding minute at most so many calls are granted. Without one, nothing is held back until the account throttles;
+//! that teaches the ceiling, which is kept: half of it after the stop, 0.98 of it within a minute, and a test above it
+//! at most once an hour.
 
 use std::time::Duration;
 
 use model::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// Calls are granted in slices of so many milliseconds, so that one ledger call covers many (design section 11).
+/// Calls are granted in slices of so many milliseconds, so that one ledger call covers many.
 const SLICE_MS: f64 = 200.0;
 const MINUTE_MS: f64 = 60_000.0;
 /// Room for calls that arrive closer together than they left.

@@ -1,5 +1,6 @@
-//! Natural keys: e-mail addresses and domains by which two records turn out to be one person or company. One record owns a key; the others
-//! merge into it. The address itself is never stored.
+//! Natural keys: e-mail addresses, titles, names and domains by which two records turn out to be one person, team or
+//! company. One record owns a key; the others merge into it. The text itself is never stored, but its hash can be
+//! guessed: see [`NaturalKey::new`].
 
 use std::fmt;
 
@@ -8,7 +9,8 @@ use model::{Kind, RecordKey};
 use crate::error::Error;
 use crate::ledger::{Ledger, STEP};
 
-/// A natural key as the ledger knows it: the kind, and 16 bytes that nobody can turn back into an address.
+/// A natural key as the ledger knows it: the kind, and 16 bytes in the place of the address. They show no address, but
+/// whoever has the hash's key can try addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NaturalKey {
     /// What it identifies.
@@ -18,8 +20,9 @@ pub struct NaturalKey {
 }
 
 impl NaturalKey {
-    /// From a value as it is compared (an address in lower case, a domain). `secret` is the migration's own: without it, hashes of
-    /// addresses could be guessed.
+    /// From a value as it is compared (an address in lower case, a domain). `secret` keys the hash, so that two migrations
+    /// have different hashes of one address. Against guessing it protects only as far as it is secret; the loader
+    /// derives it from the migration's name, which is none.
     pub fn new(secret: &[u8; 32], kind: Kind, value: &str) -> Self {
         let mut hash = [0; 16];
         let full = blake3::keyed_hash(secret, value.as_bytes());

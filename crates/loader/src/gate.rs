@@ -25,7 +25,7 @@ const LOGIN: &str = "login";
 /// minute. What is not used within [`SLICE`] is let go.
 const SLICE_CALLS: u32 = 16;
 const SLICE: Duration = Duration::from_millis(200);
-/// Pause after a 429 that names none (the shortest value seen in samples, API section 3).
+/// Pause after a 429 that names none (the shortest value seen in samples, API 3).
 const UNNAMED_PAUSE: Duration = Duration::from_secs(59);
 
 /// How the account may be used.
@@ -75,7 +75,7 @@ impl AccountGate {
             limiters.insert(class, Limiter::new(concurrency, Arc::clone(&context.clock))?);
         }
         let circuit = CircuitSettings::default();
-        // One probe a minute (design section 7), on the protocol's one time scale: the ladder's second step is that minute.
+        // One probe a minute, on the protocol's one time scale: the ladder's second step is that minute.
         let probe_interval = settings.timing.ladder.get(1).copied().unwrap_or(circuit.probe_interval);
         let circuit = CircuitSettings { probe_interval, ..circuit };
         let state = State {

@@ -1,6 +1,6 @@
 //! Writes load commands into Kayako, exactly once.
 //!
-//! Constraints (design section 5; the row's state machine is `model::transition`):
+//! Constraints (the row's state machine is `model::transition`, drawn in docs/states.md):
 //! - Nothing is sent without a stored intent, and the intent is stored immediately before sending, after all waiting.
 //! - A record in doubt is never sent again before a completed probe; a record is committed only when every step is
 //!   done and Kayako's object was read back.
@@ -39,7 +39,7 @@ pub use service::{Loader, Settings};
 
 use runtime::CrashPoint;
 
-/// Where a test or a drill may let a loader die: before and after each effect of design section 5.
+/// Where a test or a drill may let a loader die: before and after each effect. What follows is in docs/ARCHITECTURE.md.
 pub mod crash_points {
     use super::CrashPoint;
 

@@ -1,4 +1,4 @@
-//! The loader's metrics. Labels are bounded: kinds, classes, outcomes; never ids.
+//! The loader's metrics. Labels are bounded: kinds, endings; never ids.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use runtime::Error;

@@ -16,7 +16,7 @@ use crate::record::{BlobRef, Record};
 pub const VERSION: u32 = 1;
 /// The oldest version read.
 pub const OLDEST_VERSION: u32 = 1;
-/// Longest body that is put into a queue as it is (design section 8: envelopes of up to 256 KiB).
+/// Longest body that is put into a queue as it is; a longer one travels by reference (docs/adr/0007-json-envelopes.md).
 pub const MAX_INLINE_BYTES: usize = 256 * 1024;
 
 /// Header with the record's key.

@@ -2,7 +2,7 @@
 //!
 //! A failure is classed by *evidence* (what is known to have happened), never by guess, because the reaction
 //! to "nothing was sent" and to "sent, answer lost" must differ: the second one may have taken effect.
-//! The table is design section 7; the reaction to each class lives in the loader and the extractor.
+//! The reaction to each class lives in the loader (`send.rs`) and the extractor (`service.rs`).
 
 use std::fmt;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
-    /// Whether a try that ended this way uses up one of the record's attempts (design section 7).
+    /// Whether a try that ended this way uses up one of the record's attempts (`Timing::attempts`).
     pub fn counts_as_attempt(&self) -> bool {
         matches!(self, Self::NotSent | Self::Ambiguous | Self::Internal)
     }

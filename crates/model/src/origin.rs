@@ -1,8 +1,9 @@
 //! Origin keys: the marker every object we create carries in Kayako's `legacy_id`.
 //!
 //! Constraints: only `[A-Za-z0-9._~@:-]` (look-ups send them as CSV, so a comma would split one), at most 64
-//! characters (the real limit is unknown; 64 is assumed), and never changed afterwards, because Kayako accepts `legacy_id` on creation only
-//! (`kayako-api` section 6). The same record must always get the same key: a probe after a crash depends on it.
+//! characters (the real limit is unknown; 64 is assumed), and never changed afterwards, because Kayako accepts
+//! `legacy_id` on creation only (docs/kayako-api.md, 6). The same record must always get the same key: a probe after a
+//! crash depends on it.
 
 use std::fmt::{self, Write as _};
 

@@ -6,7 +6,7 @@ use crate::ids::{Epoch, Fence, Generation, JobId, KayakoId, RunNo, UnixMillis};
 use crate::kind::Kind;
 use crate::reason::Reason;
 
-/// Where a record stands (design section 6).
+/// Where a record stands (docs/states.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -172,7 +172,8 @@ pub struct Row {
     pub reason: Option<Reason>,
     /// Committed, but a newer version of the record is on its way.
     pub updating: bool,
-    /// Was in doubt at some time: reconciliation counts its objects before a run ends.
+    /// Was in doubt at some time, so that it may have left objects behind: selected again after a failure, it is probed
+    /// before anything is sent. Counting its objects before a run ends is not built (docs/guarantees.md).
     pub doubted: bool,
     /// Present while work on the row is not over.
     pub flight: Option<Flight>,

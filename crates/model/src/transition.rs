@@ -114,7 +114,7 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
                 state: State::Created,
                 kayako_id: Some(id),
                 arrival: Some(Arrival::Created),
-                // Its objects are counted once more before the run ends: the lost ledger may have left several.
+                // The lost ledger may have left several objects: a later try of it probes first.
                 doubted: true,
                 flight: Some(flight),
                 ..*row

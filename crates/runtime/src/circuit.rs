@@ -2,9 +2,9 @@
 //!
 //! Pure: time is an argument, and the state is plain data, so that it can be kept where all replicas see it.
 //!
-//! Numbers (design section 7): five failures in a row open it, then one probe a minute. A single failing call says
-//! nothing about the other side; five in a row from any loader hardly come from anything else, and while it is
-//! down, attempts would only use up the records' retries.
+//! Numbers (chosen, not measured): five failures in a row open it, then one probe a minute. A single failing call says
+//! nothing about the other side; five in a row hardly come from anything else, and while it is down, attempts would
+//! only use up the records' retries.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! How many calls one process keeps in flight, learned from the answers.
 //!
-//! The rule (design section 11): add one while calls are as fast as usual, multiply by 0.9 when they become slow or
-//! the server pushes back. Constraints that keep the rule honest:
+//! The rule: add one while calls are as fast as usual, multiply by 0.9 when they become slow or the server pushes
+//! back. Constraints that keep the rule honest:
 //! - raised only if the limit was reached, else an idle process would drift to the maximum and then burst;
 //! - adjusted once per mean round trip: earlier, the answers still show the limit before;
 //! - the latency of failed calls is ignored: a refusal in 2 ms is not a fast server.

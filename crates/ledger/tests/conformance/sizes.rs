@@ -66,8 +66,8 @@ async fn buckets_stay_compact_through_a_records_whole_life() {
     }
     let found = buckets(&store).await;
     assert!(found.iter().all(|(encoding, _)| encoding == "listpack"), "settled: {found:?}");
-    // Design section 13: at most 60 bytes for a settled record. Here a bucket holds two instead of 160, so what an empty bucket
-    // costs (its key and its head: about 130 bytes) is taken off.
+    // The goal of docs/benchmarks.md: at most 60 bytes for a settled record. Here a bucket holds two instead of 160, so
+    // what an empty bucket costs (its key and its head: about 130 bytes) is taken off.
     let bytes: u64 = found.iter().map(|(_, bytes)| bytes.saturating_sub(130)).sum();
     let per_record = bytes / keys.len() as u64;
     assert!(per_record <= 60, "{per_record} bytes for a settled record");

@@ -24,7 +24,8 @@ pub struct Target {
     /// Mailbox whose channel public posts are filed under. Absent: the account's default mailbox.
     #[serde(default)]
     pub mailbox: Option<EmailAddress>,
-    /// Requests per minute that the account allows in all. Absent: unknown, learned from its answers.
+    /// Requests per minute that the account allows in each rate class (reading, writing, bulk inserts, files, log-ins).
+    /// Absent: unknown, learned from its answers.
     #[serde(default)]
     pub requests_per_minute: Option<NonZeroU32>,
     /// Part of that budget kept free for the people who work in Kayako, 0 to 0.9.

@@ -1,4 +1,4 @@
-//! A Kayako account, API v1, as `kayako-api.md` in the project's reference describes it.
+//! A Kayako account, API v1. "Reference section N" in comments means section N of docs/kayako-api.md.
 //!
 //! Constraints. What the documentation says is behaviour; what it leaves open is a switch ([`Switches`]). The account keeps
 //! everything in memory behind one lock. Same seed and same calls give the same ids, tokens and times (with a stopped clock).

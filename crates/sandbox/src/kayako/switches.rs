@@ -1,7 +1,8 @@
 //! Everything about a Kayako account that the public material leaves open, as switches.
 //!
-//! Constraints. Each switch names the section of the API reference that calls it unknown. `pessimistic()` takes the answer that
-//! hurts a migration most, `friendly()` the one that a demo wants. Switches are read at every call and may change at run time.
+//! Constraints. Each switch names the section of docs/kayako-api.md that it belongs to. `pessimistic()` takes the
+//! answer that hurts a migration most, `friendly()` the one that a demo wants. Switches are read at every call and may
+//! change at run time.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! `preflight`: what would go wrong, before anything is written.
 //!
-//! Constraints: only reads; looks at everything it can reach and reports it together; what could not be looked at is said, never
-//! taken for good.
+//! Constraints: only reads both accounts; looks at everything it can reach and reports it together; what could not be
+//! looked at is said, never taken for good. A refresh token that is good for one use is spent by looking, so its
+//! successor goes into the migration's ledger.
 
 mod findings;
 mod mapping;
@@ -27,7 +28,9 @@ use findings::{Finding, Severity};
 
 /// Checks plan, secrets, both accounts and this machine, and lists what passes, what to look at and what blocks a run
 ///
-/// Nothing is written anywhere. Exit code 0 if nothing blocks; otherwise 3 for credentials, 4 for unreachable accounts, else 7.
+/// Nothing is written to either account. If the plan names an OAuth refresh token, looking uses it up: its successor is
+/// kept, encrypted, in the migration's ledger, which is created if need be. A directory given with --blobs is created,
+/// too. Exit code 0 if nothing blocks; otherwise 3 for credentials, 4 for unreachable accounts, else 7.
 #[derive(Debug, Args)]
 pub(crate) struct PreflightArguments {
     #[command(flatten)]
