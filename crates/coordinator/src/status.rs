@@ -2,7 +2,7 @@
 
 use ledger::Ledger;
 use model::Kind;
-use model::facts::{self, Checkpoint, Phase};
+use model::facts::{self, Checkpoint, Phase, Side};
 use model::run::{Run, RunCounts, RunStatus};
 use queue::{Broker, QueueName, Stage};
 use serde::Serialize;
@@ -11,13 +11,14 @@ use crate::commands::Commands;
 use crate::error::{During, Error};
 
 /// Budget names whose pause is worth telling.
-const BUDGETS: [&str; 10] = [
+const BUDGETS: [&str; 11] = [
     "read",
     "write",
     "bulk",
     "files",
     "login",
     "source-zendesk-account",
+    "source-zendesk-incremental-exports",
     "source-zendesk-incremental-exports-cursor",
     "source-zendesk-tickets-index",
     "source-zendesk-ticket-fields",
@@ -117,6 +118,12 @@ impl Commands {
             _ => {}
         }
         let now = self.ledger.now().await.during("read the time")?;
+        for (side, name) in [(Side::Target, "Kayako"), (Side::Source, "the source")] {
+            if let Some(trouble) = self.ledger.trouble(side).await.during("read an account's trouble")? {
+                let minutes = trouble.since.until(now).as_secs() / 60;
+                reasons.push(format!("{name} to answer again ({}; for {minutes} min so far)", trouble.message));
+            }
+        }
         for name in BUDGETS {
             if let Some(budget) = self.ledger.budget(name).await.during("read a budget")?
                 && budget.stopped_until > now

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use blobs::Blobs;
 use ledger::Ledger;
 use model::envelope::{ExtractTask, decode};
+use model::facts::Side;
 use model::timing::Timing;
 use model::{Classify, FailureClass, MigrationId};
 use queue::{Broker, Consumer, Delivery, Message, Stage};
@@ -227,7 +228,14 @@ impl Desk {
                     class = class.name(),
                     "a task could not be done; it comes again"
                 );
-                Ok(Ending::Later(self.timing.pause(0)))
+                let pause = self.timing.pause(0);
+                if let Error::Source { source, .. } = &error {
+                    // Told until the task has been tried again, which may take as long as its retries.
+                    let lasting = pause * 2 + self.timing.quiet;
+                    let told = self.ledger.tell_trouble(Side::Source, &source.to_string(), lasting).await;
+                    told.during("tell the source's trouble")?;
+                }
+                Ok(Ending::Later(pause))
             }
         }
     }

@@ -24,6 +24,7 @@ mod register;
 mod rows;
 mod sqlite;
 mod store;
+mod trouble;
 
 pub use budget::{Budget, Grant};
 pub use claim::{Claim, ClaimBatch, ClaimRequest, ParentState};

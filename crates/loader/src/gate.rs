@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use kayako::{CallOutcome, Error, Gate, LoginResult, RateClass};
 use ledger::{Ledger, LockToken};
 use model::FailureClass;
-use model::facts::{LOGIN_BLOCK, LoginBlock};
+use model::facts::{LOGIN_BLOCK, LoginBlock, Side};
 use model::timing::Timing;
 use runtime::circuit::{Admission, Circuit, CircuitSettings};
 use runtime::concurrency::{CallOutcome as Latency, ConcurrencySettings};
@@ -54,6 +54,7 @@ struct Shared {
     context: Context,
     settings: GateSettings,
     limiters: HashMap<RateClass, Limiter>,
+    probe_interval: Duration,
     state: Mutex<State>,
     login: tokio::sync::Mutex<Option<LockToken>>,
 }
@@ -89,6 +90,7 @@ impl AccountGate {
             context,
             settings,
             limiters,
+            probe_interval,
             state: Mutex::new(state),
             login: tokio::sync::Mutex::default(),
         };
@@ -155,6 +157,24 @@ impl AccountGate {
         }
     }
 
+    /// Lets `status` show that Kayako is away, or is back.
+    fn tell(&self, away: bool) {
+        let gate = self.clone();
+        tokio::spawn(async move {
+            let ledger = &gate.shared.ledger;
+            let told = if away {
+                // Until the probe after next, should this process be gone by then.
+                let lasting = gate.shared.probe_interval * 2;
+                ledger.tell_trouble(Side::Target, "several calls in a row failed; one a minute is tried", lasting).await
+            } else {
+                ledger.end_trouble(Side::Target).await
+            };
+            if let Err(error) = told {
+                tracing::warn!(error = %error, "the account's state could not be told");
+            }
+        });
+    }
+
     async fn put_blocked(&self) -> Result<(), ledger::Error> {
         let ledger = &self.shared.ledger;
         loop {
@@ -200,9 +220,15 @@ impl Gate for AccountGate {
         let permit = {
             let mut state = self.state();
             match outcome {
-                CallOutcome::Answered | CallOutcome::Throttled { .. } => drop(state.circuit.succeeded()),
+                CallOutcome::Answered | CallOutcome::Throttled { .. } => {
+                    if state.circuit.succeeded().is_some() {
+                        tracing::info!("Kayako answers again");
+                        self.tell(false);
+                    }
+                }
                 outcome if outcome.suggests_down() && state.circuit.failed(now).is_some() => {
                     tracing::warn!("Kayako does not answer; pausing all calls, one probe a minute");
+                    self.tell(true);
                 }
                 _ => {}
             }

@@ -115,6 +115,11 @@ impl Loader {
                 break;
             }
             self.desk.start_afresh().await;
+            if let Err(error) = self.desk.name_witnesses().await {
+                tracing::warn!(error = %error, "the ledger cannot be read; trying again");
+                draining.unless_begun(self.desk.context.clock.sleep(self.settings.timing.reconcile)).await;
+                continue;
+            }
             let prefetch = u16::try_from(self.settings.messages).unwrap_or(u16::MAX);
             let consumer = match self.broker.consume(&self.desk.queue(Stage::Load), prefetch).await {
                 Ok(consumer) => consumer,

@@ -18,6 +18,11 @@ pub const ACCOUNTS: &str = "accounts";
 /// Prefix of all runs.
 pub const RUNS: &str = "run/";
 
+/// Name of the document that says that an account does not answer ([`Trouble`]).
+pub fn trouble(side: Side) -> String {
+    format!("trouble/{}", side.name())
+}
+
 /// Name of a run's document ([`crate::run::Run`]). Padded, so that names sort by number.
 pub fn run(number: RunNo) -> String {
     format!("{RUNS}{:06}", number.0)
@@ -60,6 +65,36 @@ pub struct Accounts {
     pub source: String,
     /// Address of the Kayako account.
     pub target: String,
+}
+
+/// One of the two accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The help desk that is read.
+    Source,
+    /// Kayako.
+    Target,
+}
+
+impl Side {
+    /// Stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// An account does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// When it was met first.
+    pub since: UnixMillis,
+    /// It is told again until then if it lasts.
+    pub until: UnixMillis,
+    /// What was met, without customer text.
+    pub message: String,
 }
 
 /// The run that is worked on.
