@@ -83,7 +83,8 @@ impl Commands {
     async fn same_accounts(&self, plan: &Plan) -> Result<(), Error> {
         let given = Accounts { source: plan.source.url().to_string(), target: plan.target.url.to_string() };
         loop {
-            let known = self.ledger.document::<Accounts>(facts::ACCOUNTS).await.during("read the accounts")?;
+            let known =
+                self.ledger.document::<Accounts>(facts::ACCOUNTS).await.during("read the accounts")?;
             let Some((_, known)) = known else {
                 let noted = self.ledger.put_document(facts::ACCOUNTS, None, &given).await;
                 if noted.during("note the accounts")?.is_ok() {

@@ -85,7 +85,9 @@ impl Classify for Error {
             Self::Ledger { source, .. } => source.class(),
             Self::Queue { source, .. } => source.class(),
             Self::Journal(source) => source.class(),
-            Self::Unfinished { .. } | Self::OtherAccount { .. } | Self::NoRun | Self::Over { .. } => FailureClass::Rejected,
+            Self::Unfinished { .. } | Self::OtherAccount { .. } | Self::NoRun | Self::Over { .. } => {
+                FailureClass::Rejected
+            }
             Self::Crash(_) => FailureClass::Death,
             Self::Envelope(_) | Self::Report { .. } | Self::Runtime(_) => FailureClass::Internal,
         }

@@ -121,7 +121,8 @@ impl Commands {
         for (side, name) in [(Side::Target, "Kayako"), (Side::Source, "the source")] {
             if let Some(trouble) = self.ledger.trouble(side).await.during("read an account's trouble")? {
                 let minutes = trouble.since.until(now).as_secs() / 60;
-                reasons.push(format!("{name} to answer again ({}; for {minutes} min so far)", trouble.message));
+                reasons
+                    .push(format!("{name} to answer again ({}; for {minutes} min so far)", trouble.message));
             }
         }
         for name in BUDGETS {

@@ -81,8 +81,9 @@ impl Desk {
         let (finished, mut ready) = mpsc::channel(CHUNK);
         let making = async {
             let in_flight = errand.plan.plan.limits.extract_in_flight.max(1);
-            let mut made =
-                std::pin::pin!(stream::iter(to_publish).map(|one| self.make(errand, one)).buffer_unordered(in_flight));
+            let mut made = std::pin::pin!(
+                stream::iter(to_publish).map(|one| self.make(errand, one)).buffer_unordered(in_flight)
+            );
             while let Some(one) = made.next().await {
                 // Refused only when handing over has failed, which says more than this would.
                 if finished.send(one?).await.is_err() {

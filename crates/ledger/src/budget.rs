@@ -328,7 +328,10 @@ mod tests {
         let mut budget = Budget::default();
         assert_eq!(budget.take(UnixMillis(START), 1, Some(10)).granted, 1);
         let soon = UnixMillis(START + 50);
-        assert!(budget.take(soon, 1, Some(10)).wait > Duration::from_secs(5), "ten a minute are six seconds apart");
+        assert!(
+            budget.take(soon, 1, Some(10)).wait > Duration::from_secs(5),
+            "ten a minute are six seconds apart"
+        );
         assert_eq!(budget.take(soon, 1, Some(1_000)).granted, 1, "a thousand a minute are not");
         let mut account = Account::new(usize::MAX, 60_000, true);
         account.drive(&mut budget, START + 60, START + HOUR / 60, 40, Some(1_000));

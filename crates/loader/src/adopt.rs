@@ -140,8 +140,7 @@ impl Desk {
         if self.knows_the_account().await? {
             return Ok((works, Vec::new()));
         }
-        let (asked, rest): (Vec<Work>, Vec<Work>) =
-            works.into_iter().partition(|work| !work.flight().alone);
+        let (asked, rest): (Vec<Work>, Vec<Work>) = works.into_iter().partition(|work| !work.flight().alone);
         if asked.is_empty() {
             return Ok((rest, Vec::new()));
         }

@@ -165,7 +165,13 @@ impl AccountGate {
             let told = if away {
                 // Until the probe after next, should this process be gone by then.
                 let lasting = gate.shared.probe_interval * 2;
-                ledger.tell_trouble(Side::Target, "several calls in a row failed; one a minute is tried", lasting).await
+                ledger
+                    .tell_trouble(
+                        Side::Target,
+                        "several calls in a row failed; one a minute is tried",
+                        lasting,
+                    )
+                    .await
             } else {
                 ledger.end_trouble(Side::Target).await
             };
@@ -220,11 +226,11 @@ impl Gate for AccountGate {
         let permit = {
             let mut state = self.state();
             match outcome {
-                CallOutcome::Answered | CallOutcome::Throttled { .. } => {
-                    if state.circuit.succeeded().is_some() {
-                        tracing::info!("Kayako answers again");
-                        self.tell(false);
-                    }
+                CallOutcome::Answered | CallOutcome::Throttled { .. }
+                    if state.circuit.succeeded().is_some() =>
+                {
+                    tracing::info!("Kayako answers again");
+                    self.tell(false);
                 }
                 outcome if outcome.suggests_down() && state.circuit.failed(now).is_some() => {
                     tracing::warn!("Kayako does not answer; pausing all calls, one probe a minute");

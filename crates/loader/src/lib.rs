@@ -29,6 +29,7 @@ mod service;
 mod settle;
 mod target;
 mod upload;
+mod witness;
 mod work;
 
 pub use catalogue::Catalogue;

@@ -31,15 +31,15 @@ impl Desk {
         let mut wanted: BTreeSet<Kind> = Kind::ALL.into_iter().collect();
         let mut from = None;
         for _ in 0..PAGES {
-            let page = self.ledger.scan(from.as_ref(), ROWS).await.during("look for witnesses")?;
-            for (key, row) in page.rows {
+            let (rows, next) = self.ledger.scan(from.as_ref(), ROWS).await.during("look for witnesses")?;
+            for (key, row) in rows {
                 let created = row.state.is_migrated() && row.arrival == Some(Arrival::Created);
                 if created && wanted.remove(&key.kind) {
                     let origin_key = self.origin.key(&key, row.generation);
                     self.client.know_legacy_id(collection(key.kind), origin_key.as_str());
                 }
             }
-            from = page.next;
+            from = next;
             if from.is_none() || wanted.is_empty() {
                 break;
             }

@@ -294,10 +294,8 @@ impl Row {
 
     /// Whether nothing of this record was ever sent, as far as this epoch's ledger knows: it has no object and was never in doubt.
     pub fn was_never_sent(&self, epoch: Epoch) -> bool {
-        let waits = matches!(
-            self.state,
-            State::Discovered | State::Queued | State::Waiting(_) | State::Claimed
-        );
+        let waits =
+            matches!(self.state, State::Discovered | State::Queued | State::Waiting(_) | State::Claimed);
         let known = self.flight.is_some_and(|flight| flight.epoch == epoch && flight.last_send_at.is_none());
         waits && known && !self.doubted && self.kayako_id.is_none()
     }

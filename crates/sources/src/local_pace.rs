@@ -38,7 +38,13 @@ pub struct PaceSettings {
 impl Default for PaceSettings {
     fn default() -> Self {
         // Live desks usually leave 50 to 70 % free [assumed]; 2 s spreads some dozens of processes.
-        Self { share: 0.6, configured: None, window: Duration::from_mins(1), jitter: Duration::from_secs(2), seed: 0 }
+        Self {
+            share: 0.6,
+            configured: None,
+            window: Duration::from_mins(1),
+            jitter: Duration::from_secs(2),
+            seed: 0,
+        }
     }
 }
 

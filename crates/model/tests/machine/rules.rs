@@ -261,7 +261,8 @@ fn a_settled_record_is_tried_again_for_a_cause() {
 /// A cancelled run leaves rows behind. The next run decides anew about those of which nothing was sent, and about no others.
 #[test]
 fn what_a_cancelled_run_left_over_is_judged_anew_unless_something_may_be_in_kayako() {
-    let register = |run, verdict| Event::Register { run: RunNo(run), fingerprint: 2, verdict, now: LEASE_END };
+    let register =
+        |run, verdict| Event::Register { run: RunNo(run), fingerprint: 2, verdict, now: LEASE_END };
     let filtered = Verdict::Filtered(Reason::NotWanted);
     for state in [State::Discovered, State::Queued, State::Waiting(Wait::Retry), State::Claimed] {
         let left = row(state);
@@ -272,9 +273,19 @@ fn what_a_cancelled_run_left_over_is_judged_anew_unless_something_may_be_in_kaya
         // Within its own run it is on its way, whatever a second look at its page says.
         assert_eq!(next(Some(&left), register(1, filtered), ONE).unwrap().state, state, "{}", state.name());
         // A later epoch's ledger may have lost that it was sent.
-        assert_eq!(next(Some(&left), register(2, filtered), Epoch(2)).unwrap().state, state, "{}", state.name());
+        assert_eq!(
+            next(Some(&left), register(2, filtered), Epoch(2)).unwrap().state,
+            state,
+            "{}",
+            state.name()
+        );
         let doubted = Row { doubted: true, ..left };
-        assert_eq!(next(Some(&doubted), register(2, filtered), ONE).unwrap().state, state, "{}", state.name());
+        assert_eq!(
+            next(Some(&doubted), register(2, filtered), ONE).unwrap().state,
+            state,
+            "{}",
+            state.name()
+        );
     }
     for state in [State::Intended, State::InDoubt, State::Created] {
         let after = next(Some(&row(state)), register(2, filtered), ONE).unwrap();
