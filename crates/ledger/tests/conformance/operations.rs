@@ -74,6 +74,7 @@ async fn registering_says_what_to_publish(store: &TestStore) {
     assert_eq!(outcome(RUN, again(7)).await, Outcome::Known, "a message carries it");
     assert_eq!(outcome(RUN, again(8)).await, Outcome::Publish, "the queued content is not the newest");
     assert_eq!(outcome(RunNo(2), again(8)).await, Outcome::Publish, "another run selected it");
+    only(ledger.published(&[(case(1), 0)]).await.unwrap()).unwrap();
     // Named by another record: what the listing knew stays, but its filter is overruled.
     let implied = Registration { implied: true, fingerprint: 99, ..selected(&case(1)) };
     assert_eq!(outcome(RunNo(2), implied).await, Outcome::Known);
