@@ -137,7 +137,9 @@ async fn a_claim_waits_for_parents(store: &TestStore) {
     let asked = ClaimRequest { parents: parents.clone(), ..request(&case(1)) };
     let before = ledger.row(&case(1)).await.unwrap();
     let claims = ledger.claim(std::slice::from_ref(&asked), LEASE, QUIET).await.unwrap().claims;
-    let missing = vec![(user(1), Some(State::Queued)), (user(2), Some(State::Queued)), (user(3), None)];
+    let rows = ledger.rows(&parents).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.map(|row| row.state)).collect::<Vec<_>>(), [Some(State::Queued), Some(State::Queued), None]);
+    let missing = parents.iter().cloned().zip(rows).collect();
     assert_eq!(claims, [Claim::Parents { missing, until: None }]);
     assert_eq!(ledger.row(&case(1)).await.unwrap(), before, "it was to be left as it is");
 

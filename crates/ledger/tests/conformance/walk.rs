@@ -125,6 +125,8 @@ impl Mirror {
             "fail" => Event::Fail { fence: holder, reason },
             "skip" => Event::Skip { fence: holder, reason },
             "kept" => Event::Kept,
+            "recounted" => Event::Recounted,
+            "requeue" => Event::Requeue { now },
             "verified" => Event::Verified,
             other => panic!("the walk does not know the event {other}"),
         }
