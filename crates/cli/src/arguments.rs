@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{control, explain, init, plan, preflight, quickstart, report, run, serve, status, verify};
+use crate::commands::{
+    control, explain, init, plan, preflight, quickstart, report, run, serve, status, verify,
+};
 
 const EXAMPLES: &str = "\
 Begin here

@@ -297,7 +297,9 @@ impl From<loader::Error> for Failure {
             E::Blobs { source, .. } => source.into(),
             E::Kayako { source, .. } => source.into(),
             E::Runtime(source) => source.into(),
-            error @ E::Told(_) => Self::new(Code::FileUnusable, "the report could not be written").because(error),
+            error @ E::Told(_) => {
+                Self::new(Code::FileUnusable, "the report could not be written").because(error)
+            }
             error => Self::new(Code::Internal, "the account could not be compared").because(error),
         }
     }

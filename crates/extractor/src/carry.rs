@@ -93,8 +93,9 @@ impl Desk {
             drop(finished);
             Ok(())
         };
-        // What gets ready while one chunk is published and noted is the next chunk; reading never waits for it.
-        let handing_over = async {
+        // What gets ready while one chunk is published and noted is the next chunk; reading never waits for it. Constraint: the block
+        // owns the receiver, so that the makers hear of its failure and do not wait for room for ever.
+        let handing_over = async move {
             let mut chunk = Vec::new();
             while ready.recv_many(&mut chunk, CHUNK).await > 0 {
                 self.hand_over(errand, std::mem::take(&mut chunk)).await?;

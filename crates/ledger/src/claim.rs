@@ -201,10 +201,7 @@ fn parents_of(step: &[ClaimRequest]) -> Vec<RecordKey> {
     keys
 }
 
-fn missing(
-    request: &ClaimRequest,
-    known: &HashMap<RecordKey, Option<Row>>,
-) -> Vec<(RecordKey, Option<Row>)> {
+fn missing(request: &ClaimRequest, known: &HashMap<RecordKey, Option<Row>>) -> Vec<(RecordKey, Option<Row>)> {
     request
         .parents
         .iter()

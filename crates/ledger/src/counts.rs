@@ -60,7 +60,8 @@ impl Ledger {
         let mut from = None;
         loop {
             let (rows, next) = self.scan(from.as_ref(), PAGE).await?;
-            let doubted = rows.into_iter().filter(|(_, row)| row.run == run && row.doubted && row.state.is_migrated());
+            let doubted =
+                rows.into_iter().filter(|(_, row)| row.run == run && row.doubted && row.state.is_migrated());
             found.extend(doubted.map(|(key, _)| key).take(limit - found.len()));
             match next {
                 Some(next) if found.len() < limit => from = Some(next),

@@ -142,9 +142,9 @@ impl Reconciliation {
             self.context.clock.sleep(self.timing.visibility).await;
             let (missing, others): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|difference| difference.discrepancy == Discrepancy::Missing);
-            let again = rows.iter().filter(|(key, _)| {
-                missing.iter().any(|difference| difference.source_id == key.id.as_str())
-            });
+            let again = rows
+                .iter()
+                .filter(|(key, _)| missing.iter().any(|difference| difference.source_id == key.id.as_str()));
             found = self.look(kind, again).await?;
             found.extend(others);
         }
@@ -170,10 +170,8 @@ impl Reconciliation {
             };
             let (discrepancy, others) = match objects {
                 None => (Discrepancy::Unknown, Vec::new()),
-                Some(objects) if !row.state.is_migrated() => match objects.is_empty() {
-                    true => continue,
-                    false => (Discrepancy::Stray, objects),
-                },
+                Some(objects) if !row.state.is_migrated() && objects.is_empty() => continue,
+                Some(objects) if !row.state.is_migrated() => (Discrepancy::Stray, objects),
                 Some(objects) => match judge(row, &objects) {
                     Verdict::Fine => continue,
                     Verdict::Surplus(others) => (Discrepancy::Surplus, others),

@@ -141,7 +141,12 @@ impl Desk {
     }
 
     /// Puts surplus cases into the trash; of other kinds a person has to remove them.
-    pub(crate) async fn remove(&self, kind: Kind, key: &RecordKey, surplus: &[KayakoId]) -> Result<(), Error> {
+    pub(crate) async fn remove(
+        &self,
+        kind: Kind,
+        key: &RecordKey,
+        surplus: &[KayakoId],
+    ) -> Result<(), Error> {
         tracing::warn!(record = %key, surplus = surplus.len(), "one record has several objects in Kayako; keeping the one that the ledger knows");
         if kind == Kind::Case {
             for id in surplus {
@@ -155,4 +160,49 @@ impl Desk {
 
 fn misses(one: &Incoming) -> u32 {
     one.message.headers.get(MISSED).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::row::{Row, State};
+    use model::{Generation, RunNo};
+
+    use super::*;
+
+    fn migrated(arrival: Arrival) -> Row {
+        Row {
+            state: State::Committed,
+            run: RunNo(1),
+            generation: Generation(0),
+            fingerprint: 1,
+            command_hash: 1,
+            kayako_id: Some(KayakoId(7)),
+            arrival: Some(arrival),
+            reason: None,
+            updating: false,
+            doubted: true,
+            flight: None,
+        }
+    }
+
+    #[test]
+    fn the_object_that_the_ledger_knows_stays_and_nothing_else() {
+        let row = migrated(Arrival::Created);
+        let judged = |ids: &[u64]| judge(&row, &ids.iter().copied().map(KayakoId).collect::<Vec<_>>());
+        assert_eq!(judged(&[7]), Verdict::Fine);
+        // Also where another one is older.
+        assert_eq!(judged(&[3, 7, 9]), Verdict::Surplus(vec![KayakoId(3), KayakoId(9)]));
+        assert_eq!(judged(&[]), Verdict::Missing);
+        // Which of them is the record nobody can tell: none is removed.
+        assert_eq!(judged(&[3]), Verdict::Strange(vec![KayakoId(3)]));
+    }
+
+    #[test]
+    fn what_was_adopted_or_merged_has_no_object_under_its_own_key() {
+        for arrival in [Arrival::Adopted, Arrival::Merged] {
+            let row = migrated(arrival);
+            assert_eq!(judge(&row, &[]), Verdict::Fine);
+            assert_eq!(judge(&row, &[KayakoId(8)]), Verdict::Strange(vec![KayakoId(8)]));
+        }
+    }
 }

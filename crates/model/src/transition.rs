@@ -164,7 +164,7 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
             }
             Ok(Row {
                 state: State::Discovered,
-                generation: Generation(row.generation.0.saturating_add(1)),
+                generation: crate::ids::Generation(row.generation.0.saturating_add(1)),
                 command_hash: 0,
                 kayako_id: None,
                 arrival: None,

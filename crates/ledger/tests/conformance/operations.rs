@@ -138,7 +138,10 @@ async fn a_claim_waits_for_parents(store: &TestStore) {
     let before = ledger.row(&case(1)).await.unwrap();
     let claims = ledger.claim(std::slice::from_ref(&asked), LEASE, QUIET).await.unwrap().claims;
     let rows = ledger.rows(&parents).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.map(|row| row.state)).collect::<Vec<_>>(), [Some(State::Queued), Some(State::Queued), None]);
+    assert_eq!(
+        rows.iter().map(|row| row.map(|row| row.state)).collect::<Vec<_>>(),
+        [Some(State::Queued), Some(State::Queued), None]
+    );
     let missing = parents.iter().cloned().zip(rows).collect();
     assert_eq!(claims, [Claim::Parents { missing, until: None }]);
     assert_eq!(ledger.row(&case(1)).await.unwrap(), before, "it was to be left as it is");
