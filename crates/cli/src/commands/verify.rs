@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::accounts;
 use crate::assemble::{account_gate, origin};
 use crate::commands::report::directory;
-use crate::commands::run::owner;
+use crate::commands::run::{owner, refuse_strangers};
 use crate::exit::Exit;
 use crate::failure::{Code, Failure};
 use crate::output::progress::counting;
@@ -48,6 +48,9 @@ pub(crate) async fn run(arguments: &VerifyArguments, shell: &Shell) -> Result<Ex
     let stored = commands.plan_of(&run).await?.ok_or_else(no_run)?;
     let plan = model::plan::Plan::parse(&stored.yaml)
         .map_err(|problems| Failure::plan("the plan in the ledger cannot be read", problems))?;
+    if arguments.repair {
+        refuse_strangers(&plan)?;
+    }
     let scale = shell.scale(&plan)?;
     let timing = timing(&plan, scale)?;
     let context = shell.context()?;

@@ -222,7 +222,8 @@ async fn the_ledger_is_the_state_machine(store: &TestStore) {
                         of.written_now,
                         of.adopted,
                         of.merged,
-                        of.staged_kib
+                        of.staged_kib,
+                        of.doubted
                     ],
                     all,
                     "batch {batch}: counters of run {run}, {kind}"

@@ -207,7 +207,7 @@ fn check(command: &LoadCommand) -> Result<(), TestCaseError> {
             }
         }
         LoadCommand::Nothing(_) | LoadCommand::Recount => {
-            prop_assert!(false, "a translation says what to write, or skips or fails")
+            prop_assert!(false, "a translation says what to write, or skips or fails");
         }
     }
     Ok(())
