@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::Account;
 use super::call::{Call, Caller, Upload};
+use crate::faults::Fault;
 use super::envelope::{Answer, Failure, Payload, write_answer, write_failure};
 use super::params::{Params, Query};
 use super::rates::RateClass;
@@ -44,8 +45,12 @@ pub(crate) async fn answer(Shared(account): Shared<Account>, request: Request) -
     {
         return write_failure(&Failure::new(406, "FORMAT_NOT_ACCEPTABLE", "Only JSON is spoken here"), None);
     }
+    let fault = request.extensions().get::<Fault>().copied();
     let (entered, processing, body_limit) = {
         let mut state = account.enter();
+        if fault == Some(Fault::ExpireSessions) {
+            state.sessions.expire_all();
+        }
         let entered = admit(&mut state, &request, &path, &query);
         (entered, state.switches.processing_ms, state.switches.body_limit_bytes)
     };
@@ -59,10 +64,14 @@ pub(crate) async fn answer(Shared(account): Shared<Account>, request: Request) -
     }
     let (outcome, shape) = {
         let mut state = account.enter();
+        if let Some(Fault::Late { ms }) = fault {
+            state.late_ms = ms;
+        }
         let outcome = match call {
             Ok(mut call) => (dispatch(&mut state, &caller, &mut call, &path), call.shape),
             Err(failure) => (Err(failure), Shape::default()),
         };
+        state.late_ms = 0;
         if let Some(session) = &caller.session {
             state.sessions.leave(session);
         }
