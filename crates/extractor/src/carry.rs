@@ -83,11 +83,13 @@ impl Desk {
         let making = async {
             let in_flight = errand.plan.plan.limits.extract_in_flight.max(1);
             let mut made = std::pin::pin!(
-                stream::iter(to_publish).map(|one| {
+                stream::iter(to_publish)
+                    .map(|one| {
                         // A span of its own: by its key a person finds what became of it, here and in the services behind.
                         let span = tracing::info_span!("extract record", record = %one.key);
                         self.make(errand, one).instrument(span)
-                    }).buffer_unordered(in_flight)
+                    })
+                    .buffer_unordered(in_flight)
             );
             while let Some(one) = made.next().await {
                 // Refused only when handing over has failed, which says more than this would.

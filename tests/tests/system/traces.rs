@@ -18,14 +18,17 @@ use tokio::net::TcpListener;
 
 use crate::service_runs::finish;
 
+/// Ids of spans.
+type Ids = BTreeSet<Vec<u8>>;
+
 /// Spans of one service.
 #[derive(Debug, Clone, Default)]
 struct Spans {
-    own: BTreeSet<Vec<u8>>,
+    own: Ids,
     /// Spans that its spans continue or are linked to.
-    others: BTreeSet<Vec<u8>>,
+    others: Ids,
     /// By record: the spans about it, and what they are linked to.
-    records: BTreeMap<String, (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)>,
+    records: BTreeMap<String, (Ids, Ids)>,
 }
 
 fn text(attributes: Vec<KeyValue>, key: &str) -> Option<String> {
@@ -95,12 +98,15 @@ async fn a_record_is_followed_from_the_extractor_to_the_loader() -> Result<()> {
         linked(loader, transformer) + linked(loader, extractor) > 0,
         "no span of the loader knows where its work comes from"
     );
-    let followed = |(record, (own, _)): (&String, &(BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>))| {
+    let followed = |(record, (own, _)): (&String, &(Ids, Ids))| {
         loader.records.get(record).is_some_and(|(_, links)| links.intersection(own).count() > 0)
     };
     let cases = extractor.records.iter().filter(|(record, _)| record.starts_with("case:"));
     let (all, found) = (cases.clone().count(), cases.filter(|one| followed(*one)).count());
-    assert!(all >= 15 && found == all, "of {all} cases that the extractor has spans of, {found} lead to the loader");
+    assert!(
+        all >= 15 && found == all,
+        "of {all} cases that the extractor has spans of, {found} lead to the loader"
+    );
     migration.passed();
     Ok(())
 }

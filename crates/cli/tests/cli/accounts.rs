@@ -138,8 +138,22 @@ fn an_oauth_client_opens_the_source_from_init_to_the_end_of_a_run() {
     sample.write("client.secret", "sandbox-client-secret\n");
     let secret = format!("file:{}", sample.path("client.secret").display());
     let (zendesk, kayako) = (sample.sandbox.zendesk_url.clone(), sample.sandbox.kayako_url.clone());
-    let source = ["--source-url", &zendesk, "--source-oauth-client", "sandbox-client", "--source-oauth-secret", &secret];
-    let target = ["--target-url", &kayako, "--target-email", "admin@acme.example", "--target-password", "env:SAMPLE_PASSWORD"];
+    let source = [
+        "--source-url",
+        &zendesk,
+        "--source-oauth-client",
+        "sandbox-client",
+        "--source-oauth-secret",
+        &secret,
+    ];
+    let target = [
+        "--target-url",
+        &kayako,
+        "--target-email",
+        "admin@acme.example",
+        "--target-password",
+        "env:SAMPLE_PASSWORD",
+    ];
     let init = [&["init", "--name", "sample", "--out", "oauth.yaml"][..], &source, &target].concat();
     sample.run(&init).expect(0);
     let plan = std::fs::read_to_string(sample.path("oauth.yaml")).unwrap();

@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use super::Account;
 use super::call::{Call, Caller, Upload};
-use crate::faults::Fault;
 use super::envelope::{Answer, Failure, Payload, write_answer, write_failure};
 use super::params::{Params, Query};
 use super::rates::RateClass;
 use super::routes::dispatch;
 use super::shape::Shape;
 use super::state::State;
+use crate::faults::Fault;
 
 /// Answers every call below `/api/v1`.
 pub(crate) async fn answer(Shared(account): Shared<Account>, request: Request) -> Response<Body> {

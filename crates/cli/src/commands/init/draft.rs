@@ -50,14 +50,8 @@ fn comment(text: &str) -> String {
 
 /// Only what a plan cannot do without.
 pub(crate) fn minimal(essentials: &Essentials) -> String {
-    let Essentials {
-        name,
-        source_url,
-        source_access,
-        target_url,
-        target_email,
-        target_password,
-    } = essentials;
+    let Essentials { name, source_url, source_access, target_url, target_email, target_password } =
+        essentials;
     let [name, source_url, target_url, target_email, target_password] =
         [name, source_url, target_url, target_email, target_password].map(|text| quoted(text));
     let auth = match source_access {
