@@ -65,9 +65,7 @@ impl Agreement {
                 Some(_) => Self::Fine,
             },
             State::Failed | State::Skipped | State::Filtered => match oldest {
-                Some(sighting) if row.kayako_id != Some(sighting.id) => {
-                    Self::Unexplained { id: sighting.id }
-                }
+                Some(sighting) if row.kayako_id != Some(sighting.id) => Self::Unexplained { id: sighting.id },
                 _ => Self::Fine,
             },
             _ => Self::Fine,

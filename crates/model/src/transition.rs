@@ -160,6 +160,14 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
     }
 }
 
+/// The earliest moment at which a row of an older epoch can be probed: `epoch_since` is when the current epoch began.
+///
+/// The last intent of an older epoch may be among what was lost. It was stored before the epoch began, it names no moment after its lease's
+/// end, and its request may take effect until the quiet period after that moment is over.
+pub fn probe_from(epoch: Epoch, epoch_since: UnixMillis, lease: Duration, quiet: Duration) -> UnixMillis {
+    if epoch <= Epoch(1) { UnixMillis(i64::MIN) } else { epoch_since.plus(lease).plus(quiet) }
+}
+
 fn registered(run: RunNo, fingerprint: u64, verdict: Verdict, now: UnixMillis, epoch: Epoch) -> Row {
     let (state, reason) = judged(verdict);
     // In a later epoch a row that seems new may be one whose registration and intent were lost: epoch 0 makes its
@@ -287,7 +295,8 @@ fn claim(
         if not_before > now {
             return Err(Refusal::NotYet { until: not_before });
         }
-        let flight = Flight { epoch, lease: Some(lease), ..flight };
+        // An absence seen before the loss says nothing about what was sent in what was lost.
+        let flight = Flight { epoch, lease: Some(lease), absent_once: false, ..flight };
         if row.state == State::Created {
             return Ok(Row { flight: Some(flight), ..*row });
         }
@@ -332,18 +341,17 @@ fn settle(
     if row.state.is_settled() {
         return Err(Refusal::Settled);
     }
-    match fence {
-        Some(fence) => {
-            held(row, fence, epoch)?;
-            // A row in doubt leaves it through a completed probe only.
-            if row.state == State::InDoubt {
-                return Err(Refusal::Illegal);
-            }
+    if let Some(fence) = fence {
+        held(row, fence, epoch)?;
+        // A row in doubt leaves it through a completed probe only.
+        if row.state == State::InDoubt {
+            return Err(Refusal::Illegal);
         }
-        None => {
-            if !matches!(row.state, State::Discovered | State::Queued) {
-                return Err(Refusal::Illegal);
-            }
+    } else {
+        // Touched in an older epoch, it may have been sent in what was lost: only a loader can find that out.
+        let lost_writes = row.flight.is_none_or(|flight| flight.epoch < epoch);
+        if lost_writes || !matches!(row.state, State::Discovered | State::Queued) {
+            return Err(Refusal::Illegal);
         }
     }
     Ok(Row { state, reason: Some(reason), flight: None, ..*row })
