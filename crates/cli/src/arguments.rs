@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{control, explain, init, plan, preflight, quickstart, report, run, serve, status};
+use crate::commands::{
+    control, explain, init, plan, preflight, quickstart, report, run, serve, status, verify,
+};
 
 const EXAMPLES: &str = "\
 Begin here
@@ -54,6 +56,7 @@ pub(crate) enum Command {
     Cancel(control::CancelArguments),
     Report(report::ReportArguments),
     Explain(explain::ExplainArguments),
+    Verify(verify::VerifyArguments),
     Serve(serve::ServeArguments),
     Plan(plan::PlanArguments),
 }

@@ -175,14 +175,7 @@ impl Station {
     fn loader(&self, valve: &Valve, draining: Draining) -> Result<Task, Failure> {
         let (limits, target) = (&self.plan.limits, &self.plan.target);
         let context = self.context.fork("loader");
-        let gate = GateSettings {
-            requests_per_minute: target.requests_per_minute.map(std::num::NonZeroU32::get),
-            reserve: target.reserve,
-            max_in_flight: limits.load_in_flight,
-            timing: self.timing.clone(),
-            owner: self.owner.clone(),
-        };
-        let gate = AccountGate::new(self.ledger.clone(), context.clone(), gate)?;
+        let gate = account_gate(&self.plan, &self.ledger, &context, &self.timing, self.owner.clone())?;
         let client = accounts::target(&self.plan, &self.variables, &self.timing, Arc::new(gate))?;
         let bounded = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         let settings = loader::Settings {
@@ -226,9 +219,27 @@ impl Station {
     }
 }
 
+/// The gate before Kayako: whoever calls the account shares its budget, its circuit and its log-ins.
+pub(crate) fn account_gate(
+    plan: &Plan,
+    ledger: &Ledger,
+    context: &Context,
+    timing: &Timing,
+    owner: String,
+) -> Result<AccountGate, Failure> {
+    let settings = GateSettings {
+        requests_per_minute: plan.target.requests_per_minute.map(std::num::NonZeroU32::get),
+        reserve: plan.target.reserve,
+        max_in_flight: plan.limits.load_in_flight,
+        timing: timing.clone(),
+        owner,
+    };
+    Ok(AccountGate::new(ledger.clone(), context.clone(), settings)?)
+}
+
 /// The first part of every origin key. Asked of the source module, which alone knows how its accounts are named, without any of
 /// the source's credentials, which a loader does not have.
-fn origin(plan: &Plan) -> Result<Origin, Failure> {
+pub(crate) fn origin(plan: &Plan) -> Result<Origin, Failure> {
     let nobody = sources::zendesk::Auth::Bearer(String::from("none").into());
     let settings = sources::zendesk::Settings::new(plan.source.url().as_url().clone(), nobody);
     Ok(sources::zendesk::Zendesk::new(settings, Arc::new(LocalPace::default()))?.origin())

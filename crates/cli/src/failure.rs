@@ -288,6 +288,23 @@ impl From<runtime::Error> for Failure {
     }
 }
 
+impl From<loader::Error> for Failure {
+    fn from(error: loader::Error) -> Self {
+        use loader::Error as E;
+        match error {
+            E::Ledger { source, .. } => source.into(),
+            E::Queue { source, .. } => source.into(),
+            E::Blobs { source, .. } => source.into(),
+            E::Kayako { source, .. } => source.into(),
+            E::Runtime(source) => source.into(),
+            error @ E::Told(_) => {
+                Self::new(Code::FileUnusable, "the report could not be written").because(error)
+            }
+            error => Self::new(Code::Internal, "the account could not be compared").because(error),
+        }
+    }
+}
+
 impl From<coordinator::Error> for Failure {
     fn from(error: coordinator::Error) -> Self {
         use coordinator::Error as E;

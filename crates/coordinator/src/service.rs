@@ -51,6 +51,8 @@ pub(crate) struct Memory {
     pub(crate) recovered: HashMap<RecordKey, UnixMillis>,
     pub(crate) opened_at: HashMap<model::Kind, UnixMillis>,
     pub(crate) chained_at: HashMap<String, UnixMillis>,
+    /// In which run and when counts of doubted records were asked for, and how many were left out of that.
+    pub(crate) recounted: Option<(model::RunNo, UnixMillis, u64)>,
     pub(crate) last_recount: Option<UnixMillis>,
     pub(crate) cleaned: Option<model::RunNo>,
     pub(crate) declared_for: Option<model::RunNo>,

@@ -139,6 +139,10 @@ impl Commands {
         if in_doubt > 0 {
             reasons.push(format!("the outcome of {in_doubt} writes that may have happened: they are probed after the quiet period"));
         }
+        let doubted = counts.doubted();
+        if doubted > 0 && counts.outstanding() == 0 && run.status == RunStatus::Running {
+            reasons.push(format!("the count of {doubted} records in Kayako that were once in doubt"));
+        }
         if waiting > 0 {
             reasons.push(format!("{waiting} records that wait for a parent, a retry or a rate limit"));
         }

@@ -15,6 +15,7 @@ use queue::{Message, Stage};
 use runtime::retry;
 use sources::Completed;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use crate::crash_points;
 use crate::desk::{Desk, Errand};
@@ -82,7 +83,13 @@ impl Desk {
         let making = async {
             let in_flight = errand.plan.plan.limits.extract_in_flight.max(1);
             let mut made = std::pin::pin!(
-                stream::iter(to_publish).map(|one| self.make(errand, one)).buffer_unordered(in_flight)
+                stream::iter(to_publish)
+                    .map(|one| {
+                        // A span of its own: by its key a person finds what became of it, here and in the services behind.
+                        let span = tracing::info_span!("extract record", record = %one.key);
+                        self.make(errand, one).instrument(span)
+                    })
+                    .buffer_unordered(in_flight)
             );
             while let Some(one) = made.next().await {
                 // Refused only when handing over has failed, which says more than this would.
@@ -93,8 +100,9 @@ impl Desk {
             drop(finished);
             Ok(())
         };
-        // What gets ready while one chunk is published and noted is the next chunk; reading never waits for it.
-        let handing_over = async {
+        // What gets ready while one chunk is published and noted is the next chunk; reading never waits for it. Constraint: the block
+        // owns the receiver, so that the makers hear of its failure and do not wait for room for ever.
+        let handing_over = async move {
             let mut chunk = Vec::new();
             while ready.recv_many(&mut chunk, CHUNK).await > 0 {
                 self.hand_over(errand, std::mem::take(&mut chunk)).await?;

@@ -1,5 +1,7 @@
 //! Reads records by id: parents that no listing has shown, the cases of a demo, records whose message was lost.
 
+use std::collections::HashSet;
+
 use ledger::Registration;
 use model::journal::What;
 use model::record::{Record, Role, Standing, User};
@@ -7,7 +9,7 @@ use model::row::State;
 use model::transition::Verdict;
 use model::{Kind, Reason, RecordKey, SourceId};
 use runtime::retry;
-use sources::Fetched;
+use sources::{Cursor, Fetched, Next};
 
 use crate::carry::{Cause, fingerprint};
 use crate::desk::{Desk, Errand};
@@ -42,8 +44,40 @@ impl Desk {
             }
         }
         self.carry(errand, listed, Cause::Named { lost }).await?;
+        let gone = if lost { self.in_listings_only(errand, gone).await? } else { gone };
         let gone = if lost { self.lost_and_gone(errand, gone).await? } else { gone };
         self.settle_gone(errand, gone).await
+    }
+
+    /// Companies and teams that were deleted stand in listings only. A listing has shown these before, so the lists, which are short, are
+    /// read until they are found again: what is lost on the way arrives as if it were not. Returns the others.
+    async fn in_listings_only(&self, errand: &Errand, gone: Vec<RecordKey>) -> Result<Vec<RecordKey>, Error> {
+        let listed = |key: &RecordKey| matches!(key.kind, Kind::Organization | Kind::Team);
+        let (mut wanted, others): (HashSet<RecordKey>, Vec<RecordKey>) = {
+            let (wanted, others): (Vec<_>, Vec<_>) = gone.into_iter().partition(listed);
+            (wanted.into_iter().collect(), others)
+        };
+        let Some(kind) = wanted.iter().next().map(|key| key.kind) else { return Ok(others) };
+        let failed = |error| failed(error, "a listing");
+        let shards = retry(&self.context, &self.retry, &self.draining, || self.source.shards(kind)).await;
+        let mut found = Vec::new();
+        for shard in shards.map_err(failed)? {
+            let mut at: Option<Cursor> = None;
+            while !wanted.is_empty() {
+                let page = retry(&self.context, &self.retry, &self.draining, || {
+                    self.source.list(&shard, at.as_ref())
+                })
+                .await
+                .map_err(failed)?;
+                found.extend(page.records.into_iter().filter(|one| wanted.remove(&one.key)));
+                match page.next {
+                    Next::More(next) => at = Some(next),
+                    Next::End(_) => break,
+                }
+            }
+        }
+        self.carry(errand, found, Cause::Named { lost: true }).await?;
+        Ok(others.into_iter().chain(wanted).collect())
     }
 
     /// Records whose message was lost and that the source does not show by id. People still own their cases, so each is

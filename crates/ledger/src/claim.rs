@@ -60,7 +60,7 @@ pub enum Claim {
     /// Parents are not settled; `None` are not even registered.
     Parents {
         /// Those parents.
-        missing: Vec<(RecordKey, Option<State>)>,
+        missing: Vec<(RecordKey, Option<Row>)>,
         /// End of the pause, if it was parked.
         until: Option<UnixMillis>,
     },
@@ -201,16 +201,12 @@ fn parents_of(step: &[ClaimRequest]) -> Vec<RecordKey> {
     keys
 }
 
-fn missing(
-    request: &ClaimRequest,
-    known: &HashMap<RecordKey, Option<Row>>,
-) -> Vec<(RecordKey, Option<State>)> {
-    let state = |key: &RecordKey| known.get(key).copied().flatten().map(|row| row.state);
+fn missing(request: &ClaimRequest, known: &HashMap<RecordKey, Option<Row>>) -> Vec<(RecordKey, Option<Row>)> {
     request
         .parents
         .iter()
-        .map(|key| (key.clone(), state(key)))
-        .filter(|(_, state)| !state.is_some_and(State::is_settled))
+        .map(|key| (key.clone(), known.get(key).copied().flatten()))
+        .filter(|(_, row)| !row.is_some_and(|row| row.state.is_settled()))
         .collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::row::{Delta, Tally};
 use model::run::{KindCounts, RunCounts};
-use model::{Kind, RunNo};
+use model::{Kind, RecordKey, RunNo};
 
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -51,6 +51,23 @@ impl Ledger {
             }
         }
         Ok(RunCounts { kinds })
+    }
+
+    /// Migrated records of a run that were once in doubt and whose objects were not counted since, at most `limit`. Reads every row: ask
+    /// only if [`KindCounts::doubted`] says that there are some.
+    pub async fn doubted(&self, run: RunNo, limit: usize) -> Result<Vec<RecordKey>, Error> {
+        let mut found = Vec::new();
+        let mut from = None;
+        loop {
+            let (rows, next) = self.scan(from.as_ref(), PAGE).await?;
+            let doubted =
+                rows.into_iter().filter(|(_, row)| row.run == run && row.doubted && row.state.is_migrated());
+            found.extend(doubted.map(|(key, _)| key).take(limit - found.len()));
+            match next {
+                Some(next) if found.len() < limit => from = Some(next),
+                _ => return Ok(found),
+            }
+        }
     }
 
     /// Adds all rows of a run up and compares with its counters. Exact for the newest run: rows that a later run selected again

@@ -311,6 +311,17 @@ impl Ledger {
         self.apply_all(keys, Event::Kept).await
     }
 
+    /// The objects of these records were counted, and there is one of each.
+    pub async fn recounted(&self, keys: &[RecordKey]) -> Result<Vec<Result<Row, Refusal>>, Error> {
+        self.apply_all(keys, Event::Recounted).await
+    }
+
+    /// The objects of these records are in Kayako no more: the next run that selects them writes them again.
+    pub async fn requeue(&self, keys: &[RecordKey]) -> Result<Vec<Result<Row, Refusal>>, Error> {
+        let now = self.now().await?;
+        self.apply_all(keys, Event::Requeue { now }).await
+    }
+
     /// These objects were compared field by field.
     pub async fn verified(&self, keys: &[RecordKey]) -> Result<Vec<Result<Row, Refusal>>, Error> {
         self.apply_all(keys, Event::Verified).await

@@ -39,7 +39,7 @@ fn natural_keys(command: &LoadCommand) -> Vec<String> {
             std::iter::once(fold(&organization.name)).chain(organization.domains.iter().cloned()).collect()
         }
         LoadCommand::User(user) => user.emails.clone(),
-        LoadCommand::Case(_) | LoadCommand::Nothing(_) => Vec::new(),
+        LoadCommand::Case(_) | LoadCommand::Nothing(_) | LoadCommand::Recount => Vec::new(),
     }
 }
 

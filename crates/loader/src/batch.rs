@@ -76,6 +76,9 @@ impl Desk {
         incoming: Vec<Incoming>,
     ) -> Result<(), Error> {
         let incoming = self.of_the_current_run(hands, incoming).await?;
+        let (counts, incoming): (Vec<Incoming>, Vec<Incoming>) =
+            incoming.into_iter().partition(|one| matches!(one.load.command, LoadCommand::Recount));
+        self.recount(hands, kind, counts).await?;
         if incoming.is_empty() {
             return Ok(());
         }
@@ -119,6 +122,8 @@ impl Desk {
         let mut wanted = Vec::with_capacity(fresh.len());
         for work in fresh {
             match work.command() {
+                // Counted before anything is claimed, so never here; its message would be given back.
+                LoadCommand::Recount => {}
                 LoadCommand::Nothing(command) => {
                     let ending = send::nothing(*command);
                     left_out.push((work, ending));

@@ -108,8 +108,10 @@ impl Desk {
                     }
                 }
                 Claim::Parents { missing: unsettled, until } => {
+                    // One that a cancelled run has left over is in no message of this run.
+                    let unheard_of = |row: Option<Row>| row.is_none_or(|row| row.run < one.run);
                     missing.extend(
-                        unsettled.into_iter().filter(|(_, state)| state.is_none()).map(|(key, _)| key),
+                        unsettled.into_iter().filter(|(_, row)| unheard_of(*row)).map(|(key, _)| key),
                     );
                     let wait = until.map_or(self.timing.parent_wait, |until| hands.now().until(until));
                     parked.push((one, wait));

@@ -59,6 +59,9 @@ pub enum Error {
     /// A drill or a test let the process die here.
     #[error("stopped by a crash point")]
     Crash(#[from] runtime::Crash),
+    /// Whoever is told of differences could not take one.
+    #[error("a difference could not be noted")]
+    Told(#[source] std::io::Error),
     /// Metrics or settings.
     #[error("the loader cannot be set up")]
     Runtime(#[from] runtime::Error),
@@ -73,7 +76,7 @@ impl Classify for Error {
             Self::Kayako { source, .. } => source.class(),
             Self::Account { .. } | Self::Plan { .. } => FailureClass::Halt,
             Self::Crash(_) => FailureClass::Death,
-            Self::Runtime(_) => FailureClass::Internal,
+            Self::Runtime(_) | Self::Told(_) => FailureClass::Internal,
         }
     }
 }

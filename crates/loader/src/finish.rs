@@ -159,7 +159,7 @@ impl Desk {
         };
         match (work.command(), object.map(|object| &object.detail)) {
             // Nothing is known any more about what is left to do: the object stays as an earlier try left it.
-            (LoadCommand::Team(_) | LoadCommand::Nothing(_), _) => Ok(()),
+            (LoadCommand::Team(_) | LoadCommand::Nothing(_) | LoadCommand::Recount, _) => Ok(()),
             (LoadCommand::Organization(command), _) => {
                 self.notes(NoteOwner::Organization(OrganizationId::from(id.0)), &organization_notes(command))
                     .await

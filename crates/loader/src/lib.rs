@@ -24,6 +24,8 @@ mod gather;
 mod items;
 mod metrics;
 mod probe;
+mod reconciliation;
+mod recount;
 mod send;
 mod service;
 mod settle;
@@ -36,6 +38,7 @@ pub use catalogue::Catalogue;
 pub use error::Error;
 pub use gate::{AccountGate, GateSettings};
 pub use metrics::Metrics;
+pub use reconciliation::{Difference, Discrepancy, Reconciled, Reconciliation};
 pub use service::{Loader, Settings};
 
 use runtime::CrashPoint;

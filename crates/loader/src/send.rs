@@ -135,6 +135,7 @@ impl Desk {
                     Err(ending) => Err(ending),
                 },
                 LoadCommand::Nothing(command) => Err(nothing(*command)),
+                LoadCommand::Recount => continue,
             };
             match built {
                 Ok(left_out) => {

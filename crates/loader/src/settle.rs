@@ -11,6 +11,7 @@ use model::row::{Row, State, Wait};
 use model::transition::{Event, Refusal};
 use model::{Fence, Reason, RecordKey, UnixMillis};
 use queue::{Stage, UNTIL};
+use runtime::propagation;
 
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
@@ -83,6 +84,8 @@ impl Desk {
         let mut events = Vec::with_capacity(endings.len());
         for (work, ending) in &endings {
             self.metrics.endings.with_label_values(&[work.kind().name(), ending.name()]).inc();
+            let span = tracing::info_span!("load record", record = %work.key(), ending = ending.name());
+            span.in_scope(|| propagation::link_from(&work.incoming.message.headers));
             if let Some(what) = told(work, ending) {
                 history.push(self.entry(work.incoming.run, work.key(), what));
             }

@@ -27,6 +27,8 @@ pub enum LoadCommand {
     Case(Box<CaseCommand>),
     /// Write nothing.
     Nothing(NothingCommand),
+    /// Count the objects of a record that was once in doubt and has arrived; remove what is too many.
+    Recount,
 }
 
 /// The record was read or translated again because its message was lost, and now it is to be left out (deleted meanwhile,
@@ -230,7 +232,7 @@ impl LoadCommand {
             found.entry(parent.key.clone()).or_insert(parent.otherwise);
         };
         match self {
-            Self::Team(_) | Self::Organization(_) | Self::Nothing(_) => {}
+            Self::Team(_) | Self::Organization(_) | Self::Nothing(_) | Self::Recount => {}
             Self::User(user) => user.organization.iter().chain(&user.teams).for_each(&mut need),
             Self::Case(case) => {
                 case.team.iter().for_each(&mut need);

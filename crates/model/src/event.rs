@@ -156,6 +156,13 @@ pub enum Event {
     },
     /// A newer version turned out to need no write, or the plan keeps what is there.
     Kept,
+    /// The objects of its origin key were counted, and there is one.
+    Recounted,
+    /// The object it was created as is in Kayako no more, and it is to be written again, under the key of its next generation.
+    Requeue {
+        /// The ledger's time.
+        now: UnixMillis,
+    },
     /// The object was compared field by field.
     Verified,
 }
@@ -181,6 +188,8 @@ impl Event {
             Self::Fail { .. } => "fail",
             Self::Skip { .. } => "skip",
             Self::Kept => "kept",
+            Self::Recounted => "recounted",
+            Self::Requeue { .. } => "requeue",
             Self::Verified => "verified",
         }
     }

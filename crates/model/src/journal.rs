@@ -91,6 +91,13 @@ pub enum What {
         /// How it came to be there.
         arrival: Arrival,
     },
+    /// The objects of a record that was once in doubt were counted.
+    Recounted {
+        /// How many carry its origin key.
+        found: u32,
+    },
+    /// Its object was in Kayako no more, and it is to be written again.
+    Requeued,
     /// Surplus objects of the same origin key were trashed.
     Deduplicated {
         /// Their ids.

@@ -77,6 +77,9 @@ pub const LEGAL: &[(&str, &[&str])] = &[
     ("fail", &["discovered", "queued", "claimed", "intended", "created"]),
     ("skip", &["discovered", "queued", "claimed", "intended", "created"]),
     ("kept", &["committed", "verified"]),
+    ("recounted", &["committed", "verified"]),
+    // Of what was created only.
+    ("requeue", &["committed", "verified"]),
     // Not while it is updating.
     ("verified", &["committed", "verified"]),
 ];

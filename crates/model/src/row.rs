@@ -207,11 +207,13 @@ pub enum Tally {
     Merged,
     /// Staged attachment bytes of pending records, in KiB.
     StagedKib,
+    /// Of the migrated ones: once in doubt, so that its objects are to be counted before the run ends.
+    Doubted,
 }
 
 impl Tally {
     /// All tallies.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Filtered,
         Self::Migrated,
         Self::Failed,
@@ -224,6 +226,7 @@ impl Tally {
         Self::Adopted,
         Self::Merged,
         Self::StagedKib,
+        Self::Doubted,
     ];
 
     /// Stable name in stores and metrics.
@@ -241,6 +244,7 @@ impl Tally {
             Self::Adopted => "adopted",
             Self::Merged => "merged",
             Self::StagedKib => "staged_kib",
+            Self::Doubted => "doubted",
         }
     }
 
@@ -276,6 +280,9 @@ impl Row {
                 found.push((Tally::Migrated, 1));
                 if self.updating {
                     found.push((Tally::Updating, 1));
+                }
+                if self.doubted {
+                    found.push((Tally::Doubted, 1));
                 }
             }
             State::InDoubt => found.extend([(Tally::Pending, 1), (Tally::InDoubt, 1)]),
@@ -316,7 +323,7 @@ impl Row {
         if let Some(old) = before {
             let stays = old.run != self.run && old.state.is_settled();
             for (tally, amount) in old.standing() {
-                if !stays || matches!(tally, Tally::Updating | Tally::StagedKib) {
+                if !stays || matches!(tally, Tally::Updating | Tally::StagedKib | Tally::Doubted) {
                     add(old.run, tally, -amount);
                 }
             }

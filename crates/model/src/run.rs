@@ -123,6 +123,9 @@ pub struct KindCounts {
     pub merged: u64,
     /// Attachment bytes staged for pending records, in KiB.
     pub staged_kib: u64,
+    /// Of the migrated ones: once in doubt, and not yet counted again.
+    #[serde(default)]
+    pub doubted: u64,
 }
 
 impl KindCounts {
@@ -142,6 +145,7 @@ impl KindCounts {
             Tally::Adopted => self.adopted = amount,
             Tally::Merged => self.merged = amount,
             Tally::StagedKib => self.staged_kib = amount,
+            Tally::Doubted => self.doubted = amount,
         }
         self.available = self.migrated + self.failed + self.skipped + self.pending;
     }
@@ -158,6 +162,11 @@ impl RunCounts {
     /// The counts of one kind.
     pub fn of(&self, kind: Kind) -> KindCounts {
         self.kinds.iter().find(|(k, _)| *k == kind).map(|(_, counts)| *counts).unwrap_or_default()
+    }
+
+    /// Migrated records whose objects are to be counted before the run ends.
+    pub fn doubted(&self) -> u64 {
+        self.kinds.iter().map(|(_, c)| c.doubted).sum()
     }
 
     /// Records that some process still has to work on: pending ones and updates.

@@ -151,6 +151,30 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
             }
             Ok(Row { updating: false, flight: None, ..*row })
         }
+        Event::Recounted => {
+            if !row.state.is_migrated() {
+                return Err(Refusal::Illegal);
+            }
+            Ok(Row { doubted: false, ..*row })
+        }
+        Event::Requeue { now } => {
+            // What was adopted or merged is not ours to write.
+            if !row.state.is_migrated() || row.arrival != Some(Arrival::Created) {
+                return Err(Refusal::Illegal);
+            }
+            Ok(Row {
+                state: State::Discovered,
+                generation: crate::ids::Generation(row.generation.0.saturating_add(1)),
+                command_hash: 0,
+                kayako_id: None,
+                arrival: None,
+                updating: false,
+                doubted: false,
+                // Nothing was ever sent under the new generation's key, whatever an older epoch may have forgotten.
+                flight: Some(Flight { epoch, not_before: now, ..Flight::default() }),
+                ..*row
+            })
+        }
         Event::Verified => {
             if !row.state.is_migrated() || row.updating {
                 return Err(Refusal::Illegal);

@@ -91,6 +91,13 @@ pub enum Fault {
     NotJson,
     /// The account's own answer, cut in the middle of the body, after the effect.
     Truncated,
+    /// All sessions of the account end just before the call (Kayako).
+    ExpireSessions,
+    /// What the call creates, also by way of a job, appears in look-ups only so many milliseconds after it exists (Kayako).
+    Late {
+        /// Milliseconds.
+        ms: u64,
+    },
 }
 
 /// The fate of one call.

@@ -25,7 +25,7 @@ Examples
       {"method":"POST","path":"/api/v1/bulk/","when":{"every_nth":5},"fault":{"kind":"drop_after"}},
       {"path":"/api/v1/","when":{"probability":0.01},"fault":{"kind":"error_before"}}]}}
   Kinds of faults: latency, rate_limit, error_before, error_after, drop_before, drop_after, html_before, html_after,
-  not_json, truncated. "before" and "after" say whether the call was carried out.
+  not_json, truncated, expire_sessions, late. "before" and "after" say whether the call was carried out.
 
 While it runs (no login needed)
   curl $KAYAKO/_sandbox/mails               every mail that the account would have sent, and why

@@ -165,6 +165,11 @@ async fn answer(request: Request, router: Router, desk: Arc<Desk>, tasks: TaskTr
     }
     let label = format!("{} {}", request.method(), template(request.uri().path()));
     let verdict = desk.faults.judge(request.method().as_str(), request.uri().path());
+    let mut request = request;
+    // Faults of the account itself travel to it with the call.
+    if let Some(fault @ (Fault::ExpireSessions | Fault::Late { .. })) = verdict.fault {
+        request.extensions_mut().insert(fault);
+    }
     let half = Duration::from_millis(verdict.latency_ms / 2);
     let rest = Duration::from_millis(verdict.latency_ms.div_ceil(2));
     let stop = desk.stop.clone();

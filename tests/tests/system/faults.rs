@@ -142,3 +142,31 @@ async fn an_account_that_is_away_for_a_while() -> Result<()> {
     migration.passed();
     Ok(())
 }
+
+/// An answer is lost, and before the loader looks for what it wrote, a second object of the same record appears, as from a request that
+/// took effect late: the oldest stays, the other goes to the trash.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_that_appears_twice_is_there_once_in_the_end() -> Result<()> {
+    let mut config = config(66, 40);
+    let lost = times(rule("POST", "/api/v1/bulk/cases", When::Nth(1), Fault::DropAfter), 1);
+    config.faults.kayako = Schedule { seed: 66, rules: vec![lost] };
+    let accounts = Accounts::open(config).await?;
+    let migration = Migration::in_one_process(&accounts)?;
+    let mut run = migration.start(&["run", "--full"])?;
+    let first = system_tests::waiting::until("a case", system_tests::processes::PATIENCE, async || {
+        Ok(accounts.sandbox.kayako.cases(0, 1).into_iter().next())
+    })
+    .await?;
+    let twin = serde_json::json!({"cases": [{"subject": first.subject, "contents": "again", "legacy_id": first.legacy_id,
+        "requester_id": first.requester.id, "channel": "NOTE"}]});
+    accounts.kayako.api("POST", "bulk/cases", Some(&twin)).await?;
+    let ended = run.ended().await?;
+    ensure!(ended.code() == Some(0), "the run ended with {ended}: {}", run.document()?);
+    let (active, trashed): (Vec<_>, Vec<_>) =
+        accounts.sandbox.kayako.cases(0, 200).into_iter().partition(|case| case.state == "ACTIVE");
+    ensure!(active.len() == accounts.expected_cases(), "{} active cases", active.len());
+    ensure!(trashed.len() == 1 && trashed[0].legacy_id == first.legacy_id, "in the trash: {trashed:?}");
+    ensure!(trashed[0].id > first.id, "the oldest stays");
+    migration.passed();
+    Ok(())
+}

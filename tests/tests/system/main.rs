@@ -10,6 +10,7 @@ mod faults;
 mod four_processes;
 mod kills;
 mod one_process;
+mod operators;
 mod oracle;
 mod outcomes;
 mod secrecy;

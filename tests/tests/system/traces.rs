@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use prost::Message as _;
 use system_tests::accounts::{Accounts, config};
 use system_tests::migration::Migration;
@@ -18,12 +18,25 @@ use tokio::net::TcpListener;
 
 use crate::service_runs::finish;
 
+/// Ids of spans.
+type Ids = BTreeSet<Vec<u8>>;
+
 /// Spans of one service.
 #[derive(Debug, Clone, Default)]
 struct Spans {
-    own: BTreeSet<Vec<u8>>,
+    own: Ids,
     /// Spans that its spans continue or are linked to.
-    others: BTreeSet<Vec<u8>>,
+    others: Ids,
+    /// By record: the spans about it, and what they are linked to.
+    records: BTreeMap<String, (Ids, Ids)>,
+}
+
+fn text(attributes: Vec<KeyValue>, key: &str) -> Option<String> {
+    let found = attributes.into_iter().find(|attribute| attribute.key == key)?;
+    match found.value?.value? {
+        any_value::Value::StringValue(text) => Some(text),
+        _ => None,
+    }
 }
 
 type Collected = Arc<Mutex<BTreeMap<String, Spans>>>;
@@ -33,15 +46,17 @@ async fn collect(State(collected): State<Collected>, body: Bytes) -> StatusCode 
     let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
     for resource in request.resource_spans {
         let attributes = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
-        let service = attributes.into_iter().find(|attribute| attribute.key == "service.name");
-        let service = service.and_then(|attribute| match attribute.value?.value? {
-            any_value::Value::StringValue(text) => Some(text),
-            _ => None,
-        });
+        let service = text(attributes, "service.name");
         let spans = collected.entry(service.unwrap_or_default()).or_default();
         for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            let links: Vec<Vec<u8>> = span.links.into_iter().map(|link| link.span_id).collect();
+            if let Some(record) = text(span.attributes, "record") {
+                let (own, others) = spans.records.entry(record).or_default();
+                own.insert(span.span_id.clone());
+                others.extend(links.clone());
+            }
             spans.own.insert(span.span_id);
-            spans.others.extend(span.links.into_iter().map(|link| link.span_id));
+            spans.others.extend(links);
             spans.others.extend(Some(span.parent_span_id).filter(|id| !id.is_empty()));
         }
     }
@@ -82,6 +97,15 @@ async fn a_record_is_followed_from_the_extractor_to_the_loader() -> Result<()> {
     assert!(
         linked(loader, transformer) + linked(loader, extractor) > 0,
         "no span of the loader knows where its work comes from"
+    );
+    let followed = |(record, (own, _)): (&String, &(Ids, Ids))| {
+        loader.records.get(record).is_some_and(|(_, links)| links.intersection(own).count() > 0)
+    };
+    let cases = extractor.records.iter().filter(|(record, _)| record.starts_with("case:"));
+    let (all, found) = (cases.clone().count(), cases.filter(|one| followed(*one)).count());
+    assert!(
+        all >= 15 && found == all,
+        "of {all} cases that the extractor has spans of, {found} lead to the loader"
     );
     migration.passed();
     Ok(())

@@ -122,6 +122,11 @@ fn event(what: &What) -> String {
         What::Tried { class, detail } => format!("a try ended without success ({class}): {detail}"),
         What::InDoubt { detail } => format!("it may have been written: {detail}"),
         What::Probed { found } => format!("looked for in Kayako: {found} found"),
+        What::Recounted { found: 1 } => "once in doubt, so counted again: one object in Kayako".to_owned(),
+        What::Recounted { found } => {
+            format!("once in doubt, so counted again: {found} objects in Kayako, where one is right")
+        }
+        What::Requeued => "in Kayako no more; the next run writes it again".to_owned(),
         What::Present { id, .. } => format!("exists in Kayako as {id}"),
         What::Deduplicated { trashed } => format!("{} surplus copies were moved to the trash", trashed.len()),
         What::Committed { id, .. } => format!("complete in Kayako as {id}"),

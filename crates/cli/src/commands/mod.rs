@@ -10,6 +10,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod verify;
 
 use crate::arguments::Command;
 use crate::exit::Exit;
@@ -29,6 +30,7 @@ pub(crate) async fn run(command: Command, shell: &Shell) -> Result<Exit, Failure
         Command::Cancel(arguments) => control::cancel(&arguments, shell).await,
         Command::Report(arguments) => report::run(&arguments, shell).await,
         Command::Explain(arguments) => explain::run(&arguments, shell).await,
+        Command::Verify(arguments) => verify::run(&arguments, shell).await,
         Command::Serve(arguments) => serve::run(&arguments, shell).await,
         Command::Plan(arguments) => plan::run(&arguments, shell),
     }

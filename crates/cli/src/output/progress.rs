@@ -71,6 +71,18 @@ impl Progress {
     }
 }
 
+/// A counter that only a person who watches sees.
+pub(crate) fn counting(output: Output, what: &'static str) -> ProgressBar {
+    if !output.watched {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
+    bar.set_style(
+        ProgressStyle::with_template("{pos} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    bar.with_message(what)
+}
+
 /// Rate, time left and what the run waits for, on one line.
 pub(crate) fn sentence(status: &Status, pace: Pace) -> String {
     let mut parts = vec![status.run.status.name().to_owned()];

@@ -127,3 +127,44 @@ fn init_writes_a_plan_that_preflight_passes() {
     sample.run(&["preflight", "--plan", "new/acme.yaml"]).expect(0);
     sample.run(&["init", "--out", "new/acme.yaml", "--source-url", &zendesk]).expect_failure(2, "usage");
 }
+
+/// The way in when API tokens are gone: from `init` to a finished run, the access token expiring on the way.
+#[test]
+fn an_oauth_client_opens_the_source_from_init_to_the_end_of_a_run() {
+    let sample = Sample::with(20, |config| {
+        config.zendesk.auth.api_token = Some("switched-off-for-this-test".to_owned());
+        config.zendesk.time_scale = 0.001;
+    });
+    sample.write("client.secret", "sandbox-client-secret\n");
+    let secret = format!("file:{}", sample.path("client.secret").display());
+    let (zendesk, kayako) = (sample.sandbox.zendesk_url.clone(), sample.sandbox.kayako_url.clone());
+    let source = [
+        "--source-url",
+        &zendesk,
+        "--source-oauth-client",
+        "sandbox-client",
+        "--source-oauth-secret",
+        &secret,
+    ];
+    let target = [
+        "--target-url",
+        &kayako,
+        "--target-email",
+        "admin@acme.example",
+        "--target-password",
+        "env:SAMPLE_PASSWORD",
+    ];
+    let init = [&["init", "--name", "sample", "--out", "oauth.yaml"][..], &source, &target].concat();
+    sample.run(&init).expect(0);
+    let plan = std::fs::read_to_string(sample.path("oauth.yaml")).unwrap();
+    assert!(plan.contains("oauth") && !plan.contains("sandbox-client-secret"), "{plan}");
+    sample.run(&["preflight", "--plan", "oauth.yaml"]).expect(0);
+    let done = sample.run(&["run", "--full", "--json", "--plan", "oauth.yaml"]).expect(0).json();
+    assert_eq!(done["kinds"]["case"]["available"], 20, "{done}");
+    let counts = sample.sandbox.zendesk_server.counts();
+    let tokens: u64 = counts.calls.get("POST /oauth/tokens").map_or(0, |by| by.values().sum());
+    assert!(tokens >= 3, "init, preflight and the run each ask for a token: {:?}", counts.calls);
+    // The e-mail is not asked for, and both ways at once are a contradiction.
+    let both = [&init[..], &["--source-email", "admin@acme.example"]].concat();
+    sample.run(&both).expect(2);
+}

@@ -8,6 +8,9 @@ use crate::crash_points;
 use crate::error::{During, Error};
 use crate::service::Coordinator;
 
+/// Counts asked for at a time: looking for them reads every row.
+const RECOUNTS: usize = 10_000;
+
 impl Coordinator {
     /// Finishes the run if nothing is left to do.
     pub(crate) async fn finish(&mut self, world: &World) -> Result<(), Error> {
@@ -24,6 +27,9 @@ impl Coordinator {
         let counts = self.ledger.counts(world.run.number).await.during("read the counts")?;
         if counts.outstanding() > 0 {
             return Ok(());
+        }
+        if counts.doubted() > 0 {
+            return self.recount_doubted(&run, counts.doubted()).await;
         }
         let now = self.ledger.now().await.during("read the time")?;
         let recount = self.ledger.recount(world.run.number).await.during("recount")?;
@@ -63,6 +69,26 @@ impl Coordinator {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Has the objects of records that were once in doubt counted. The run ends when all of them are.
+    async fn recount_doubted(&mut self, run: &Run, doubted: u64) -> Result<(), Error> {
+        let now = self.ledger.now().await.during("read the time")?;
+        let patience = self.settings.timing.lost_after;
+        // Asked, and neither all counted nor so long ago that the messages must be lost.
+        if let Some((number, at, left)) = self.memory.recounted
+            && number == run.number
+            && doubted > left
+            && at.until(now) <= patience
+        {
+            return Ok(());
+        }
+        let keys = self.ledger.doubted(run.number, RECOUNTS).await.during("look for doubted records")?;
+        let left = doubted.saturating_sub(keys.len() as u64);
+        tracing::info!(records = keys.len(), left, "records that were once in doubt are counted in Kayako");
+        self.publish_recounts(run, keys).await?;
+        self.memory.recounted = Some((run.number, now, left));
         Ok(())
     }
 

@@ -84,6 +84,7 @@ impl Coordinator {
                 (Tally::Waiting.name(), counts.waiting),
                 (Tally::Updating.name(), counts.updating),
                 (Tally::WrittenNow.name(), counts.written_now),
+                (Tally::Doubted.name(), counts.doubted),
             ];
             for (tally, amount) in shown {
                 let amount = i64::try_from(amount).unwrap_or(i64::MAX);

@@ -74,6 +74,7 @@ async fn registering_says_what_to_publish(store: &TestStore) {
     assert_eq!(outcome(RUN, again(7)).await, Outcome::Known, "a message carries it");
     assert_eq!(outcome(RUN, again(8)).await, Outcome::Publish, "the queued content is not the newest");
     assert_eq!(outcome(RunNo(2), again(8)).await, Outcome::Publish, "another run selected it");
+    only(ledger.published(&[(case(1), 0)]).await.unwrap()).unwrap();
     // Named by another record: what the listing knew stays, but its filter is overruled.
     let implied = Registration { implied: true, fingerprint: 99, ..selected(&case(1)) };
     assert_eq!(outcome(RunNo(2), implied).await, Outcome::Known);
@@ -136,7 +137,12 @@ async fn a_claim_waits_for_parents(store: &TestStore) {
     let asked = ClaimRequest { parents: parents.clone(), ..request(&case(1)) };
     let before = ledger.row(&case(1)).await.unwrap();
     let claims = ledger.claim(std::slice::from_ref(&asked), LEASE, QUIET).await.unwrap().claims;
-    let missing = vec![(user(1), Some(State::Queued)), (user(2), Some(State::Queued)), (user(3), None)];
+    let rows = ledger.rows(&parents).await.unwrap();
+    assert_eq!(
+        rows.iter().map(|row| row.map(|row| row.state)).collect::<Vec<_>>(),
+        [Some(State::Queued), Some(State::Queued), None]
+    );
+    let missing = parents.iter().cloned().zip(rows).collect();
     assert_eq!(claims, [Claim::Parents { missing, until: None }]);
     assert_eq!(ledger.row(&case(1)).await.unwrap(), before, "it was to be left as it is");
 

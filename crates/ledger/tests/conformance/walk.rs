@@ -125,6 +125,8 @@ impl Mirror {
             "fail" => Event::Fail { fence: holder, reason },
             "skip" => Event::Skip { fence: holder, reason },
             "kept" => Event::Kept,
+            "recounted" => Event::Recounted,
+            "requeue" => Event::Requeue { now },
             "verified" => Event::Verified,
             other => panic!("the walk does not know the event {other}"),
         }
@@ -220,7 +222,8 @@ async fn the_ledger_is_the_state_machine(store: &TestStore) {
                         of.written_now,
                         of.adopted,
                         of.merged,
-                        of.staged_kib
+                        of.staged_kib,
+                        of.doubted
                     ],
                     all,
                     "batch {batch}: counters of run {run}, {kind}"

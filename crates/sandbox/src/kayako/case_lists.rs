@@ -19,7 +19,7 @@ pub(crate) fn list(state: &State, call: &Call) -> Result<Answer, Failure> {
     }
     let rows = || state.case_order.iter().rev().filter_map(|(_, id)| state.cases.get(*id));
     let filter = Filter::new(state, call)?;
-    if filter.is_none() && state.switches.visibility_delay_ms == 0 {
+    if filter.is_none() && state.all_visible() {
         return Ok(call.page_of(state, "case", rows(), state.case_order.len(), show));
     }
     let fits = |case: &&Case| {

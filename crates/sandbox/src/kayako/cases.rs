@@ -123,6 +123,7 @@ impl State {
             self.cases_by_legacy.add(legacy_id, id);
         }
         self.case_order.insert((updated_at, id));
+        let visible_from = self.visible_from();
         self.cases.insert(Case {
             id,
             legacy_id: draft.legacy_id,
@@ -143,7 +144,7 @@ impl State {
             post_ids: Vec::with_capacity(draft.posts.len()),
             created_at,
             updated_at,
-            visible_from: self.visible_from(),
+            visible_from,
         });
         let bulk = draft.origin == Origin::Bulk;
         for post in draft.posts {

@@ -10,6 +10,7 @@
 //! | `POST sessions/expire` | all sessions die |
 //! | `PUT outage` `{"down":true}` | every API call answers 503 |
 //! | `POST lock` | logins answer AUTHENTICATION_LOCKED for a while |
+//! | `PUT password` `{"email":"..","password":".."}` | a user's new password; all sessions die |
 //! | `POST clock` `{"advance_ms":n}` | moves the account's clock forward |
 //!
 //! `calls`, `calls/reset` and `faults` are added by the server around every account, see [`crate::server`].
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Router<Account> {
         .route("/_sandbox/sessions/expire", post(expire_sessions))
         .route("/_sandbox/outage", put(set_outage))
         .route("/_sandbox/lock", post(lock))
+        .route("/_sandbox/password", put(set_password))
         .route("/_sandbox/clock", post(advance_clock))
 }
 
@@ -44,6 +46,20 @@ async fn read_mails(State(account): State<Account>) -> Json<Vec<Mail>> {
 async fn clear_mails(State(account): State<Account>) -> StatusCode {
     account.clear_mails();
     StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct NewPassword {
+    email: String,
+    password: String,
+}
+
+async fn set_password(State(account): State<Account>, Json(new): Json<NewPassword>) -> StatusCode {
+    if account.set_password(&new.email, &new.password) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
 }
 
 async fn read_switches(State(account): State<Account>) -> Json<Switches> {

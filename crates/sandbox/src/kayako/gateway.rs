@@ -19,6 +19,7 @@ use super::rates::RateClass;
 use super::routes::dispatch;
 use super::shape::Shape;
 use super::state::State;
+use crate::faults::Fault;
 
 /// Answers every call below `/api/v1`.
 pub(crate) async fn answer(Shared(account): Shared<Account>, request: Request) -> Response<Body> {
@@ -44,8 +45,12 @@ pub(crate) async fn answer(Shared(account): Shared<Account>, request: Request) -
     {
         return write_failure(&Failure::new(406, "FORMAT_NOT_ACCEPTABLE", "Only JSON is spoken here"), None);
     }
+    let fault = request.extensions().get::<Fault>().copied();
     let (entered, processing, body_limit) = {
         let mut state = account.enter();
+        if fault == Some(Fault::ExpireSessions) {
+            state.sessions.expire_all();
+        }
         let entered = admit(&mut state, &request, &path, &query);
         (entered, state.switches.processing_ms, state.switches.body_limit_bytes)
     };
@@ -59,10 +64,14 @@ pub(crate) async fn answer(Shared(account): Shared<Account>, request: Request) -
     }
     let (outcome, shape) = {
         let mut state = account.enter();
+        if let Some(Fault::Late { ms }) = fault {
+            state.late_ms = ms;
+        }
         let outcome = match call {
             Ok(mut call) => (dispatch(&mut state, &caller, &mut call, &path), call.shape),
             Err(failure) => (Err(failure), Shape::default()),
         };
+        state.late_ms = 0;
         if let Some(session) = &caller.session {
             state.sessions.leave(session);
         }

@@ -34,6 +34,8 @@ struct Job {
     item_ms: i64,
     /// Carries out so many items and fails.
     dies_after: Option<usize>,
+    /// What it creates appears so much later.
+    late_ms: u64,
     ending: Option<Ending>,
     changed_ms: i64,
     errors: Vec<Value>,
@@ -61,11 +63,13 @@ impl State {
             let Some(mut job) = self.jobs.rows.get_mut(id).map(Job::lend) else {
                 continue;
             };
+            self.late_ms = job.late_ms;
             if job.batch.partial {
                 self.run_items(&mut job, now);
             } else if job.end_ms() <= now {
                 self.run_whole(&mut job);
             }
+            self.late_ms = 0;
             if job.ending.is_none() {
                 still.push_back(id);
             }
@@ -174,6 +178,7 @@ impl State {
             first_item_ms,
             item_ms,
             dies_after: dies.then_some(total / 2),
+            late_ms: self.late_ms,
             ending: None,
             changed_ms: self.now_ms,
             errors: Vec::new(),

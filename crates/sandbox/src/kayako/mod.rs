@@ -261,6 +261,18 @@ impl Account {
         self.enter().lock_logins();
     }
 
+    /// Gives a user another password and ends all sessions, as an administrator does who replaces a leaked one. False if nobody has
+    /// the address.
+    pub fn set_password(&self, email: &str, password: &str) -> bool {
+        let mut state = self.enter();
+        state.sessions.expire_all();
+        let Some(user_id) = state.user_of_email(email) else { return false };
+        state.users.get_mut(user_id).is_some_and(|user| {
+            user.password = Some(password.to_owned());
+            true
+        })
+    }
+
     /// Moves the account's clock forward, so that tests need not wait.
     pub fn advance_clock(&self, by: Duration) {
         self.0.clock.advance(by);

@@ -126,6 +126,7 @@ impl State {
             self.domains.entry(domain.to_lowercase()).or_insert(id);
         }
         let now = self.now();
+        let visible_from = self.visible_from();
         self.organizations.insert(Organization {
             id,
             name: draft.name,
@@ -138,7 +139,7 @@ impl State {
             note_ids: Vec::new(),
             created_at: now,
             updated_at: now,
-            visible_from: self.visible_from(),
+            visible_from,
         })
     }
 

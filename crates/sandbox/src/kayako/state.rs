@@ -76,6 +76,10 @@ pub(crate) struct State {
     pub(crate) settings: BTreeMap<String, Value>,
     pub(crate) mails: Vec<Mail>,
     pub(crate) outage: bool,
+    /// What is created now appears so much later than the switch says.
+    pub(crate) late_ms: u64,
+    /// From then on everything is visible.
+    all_visible_from: i64,
 }
 
 impl State {
@@ -117,6 +121,8 @@ impl State {
             settings: BTreeMap::new(),
             mails: Vec::new(),
             outage: false,
+            late_ms: 0,
+            all_visible_from: 0,
         }
     }
 
@@ -136,8 +142,16 @@ impl State {
     }
 
     /// When an object made now appears in look-ups.
-    pub(crate) fn visible_from(&self) -> i64 {
-        self.now_ms + i64::try_from(self.switches.visibility_delay_ms).unwrap_or(i64::MAX / 2)
+    pub(crate) fn visible_from(&mut self) -> i64 {
+        let delay = self.switches.visibility_delay_ms.saturating_add(self.late_ms);
+        let from = self.now_ms.saturating_add(i64::try_from(delay).unwrap_or(i64::MAX / 2));
+        self.all_visible_from = self.all_visible_from.max(from);
+        from
+    }
+
+    /// Whether no object is hidden any more.
+    pub(crate) fn all_visible(&self) -> bool {
+        self.now_ms >= self.all_visible_from
     }
 
     pub(crate) fn uuid(&mut self) -> Uuid {

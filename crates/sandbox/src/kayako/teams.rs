@@ -75,6 +75,7 @@ impl State {
         }
         self.teams_by_title.add(&draft.title.to_lowercase(), id);
         let now = self.now();
+        let visible_from = self.visible_from();
         self.teams.insert(Team {
             id,
             title: draft.title,
@@ -83,7 +84,7 @@ impl State {
             member_ids: Vec::new(),
             created_at: now,
             updated_at: now,
-            visible_from: self.visible_from(),
+            visible_from,
         })
     }
 

@@ -289,7 +289,7 @@ fn list(state: &State, call: &Call) -> Result<Answer, Failure> {
             Role::from_type(&name.to_uppercase()).ok_or_else(|| Failure::invalid("role", "Unknown role"))?,
         ),
     };
-    if role.is_none() && state.switches.visibility_delay_ms == 0 {
+    if role.is_none() && state.all_visible() {
         let rows = state.users.iter().rev().map(|(_, user)| user);
         return Ok(call.page_of(state, "user", rows, state.users.len(), show));
     }

@@ -1,5 +1,6 @@
 //! The control API, as a user's CI drives it.
 
+use sandbox::faults::{Fault, Rule, Schedule, When};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, Heard};
@@ -50,6 +51,49 @@ async fn outage_lock_expiry_and_clock() {
 
     assert_eq!(desk.control(Method::POST, "sessions/expire", None).await.body["expired"], 2);
     assert_eq!(desk.get("me").await.status, 401);
+}
+
+#[tokio::test]
+async fn sessions_end_and_objects_appear_late_by_schedule() {
+    let rule = |path: &str, when, fault| Rule {
+        method: None,
+        path: format!("/api/v1/{path}"),
+        when,
+        times: None,
+        fault,
+    };
+    let faults = Schedule {
+        seed: 1,
+        rules: vec![
+            rule("me", When::Nth(2), Fault::ExpireSessions),
+            rule("bulk/cases", When::Nth(1), Fault::Late { ms: 5_000 }),
+        ],
+    };
+    let mut desk = Desk::behind(faults, |_| {}).await;
+    assert_eq!(desk.get("me").await.status, 200);
+    assert_eq!(desk.get("me").await.status, 401, "the session ends before the second call");
+    desk.session = desk.log_in().await;
+    let ann = desk.customer("ann").await;
+    desk.bulk("cases", &[Desk::case("acme:case:1", ann)], true).await;
+    desk.bulk("cases", &[Desk::case("acme:case:2", ann)], true).await;
+    let seen = async |key: &str| desk.get(&format!("cases?legacy_ids={key}")).await.list().len();
+    assert_eq!((seen("acme:case:1").await, seen("acme:case:2").await), (0, 1), "only the first is late");
+    assert_eq!(desk.get("cases").await.list().len(), 1);
+    desk.control(Method::POST, "clock", Some(json!({"advance_ms": 6_000}))).await;
+    assert_eq!((seen("acme:case:1").await, seen("acme:case:2").await), (1, 1));
+    assert_eq!(desk.get("cases").await.list().len(), 2);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_all_sessions() {
+    let desk = Desk::open(|_| {}).await;
+    let new = json!({"email": desk.email, "password": "another one"});
+    assert_eq!(desk.control(Method::PUT, "password", Some(new)).await.status, 204);
+    assert_eq!(desk.get("me").await.status, 401);
+    assert_eq!(desk.basic(&desk.password).await.code(), "AUTHENTICATION_FAILED");
+    assert_eq!(desk.basic("another one").await.status, 200);
+    let nobody = json!({"email": "nobody@acme.example", "password": "x"});
+    assert_eq!(desk.control(Method::PUT, "password", Some(nobody)).await.status, 404);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ fn natural_keys(command: &LoadCommand) -> Vec<String> {
             std::iter::once(fold(&one.name)).chain(one.domains.iter().cloned()).collect()
         }
         LoadCommand::User(user) => user.emails.clone(),
-        LoadCommand::Case(_) | LoadCommand::Nothing(_) => Vec::new(),
+        LoadCommand::Case(_) | LoadCommand::Nothing(_) | LoadCommand::Recount => Vec::new(),
     }
 }
 

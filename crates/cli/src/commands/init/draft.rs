@@ -15,11 +15,16 @@ use crate::survey::{SourceSurvey, TargetSurvey, fold};
 pub(crate) struct Essentials {
     pub(crate) name: String,
     pub(crate) source_url: String,
-    pub(crate) source_email: String,
-    pub(crate) source_token: String,
+    pub(crate) source_access: SourceAccess,
     pub(crate) target_url: String,
     pub(crate) target_email: String,
     pub(crate) target_password: String,
+}
+
+/// How the source is opened. Secrets are named, never held.
+pub(crate) enum SourceAccess {
+    Token { email: String, api_token: String },
+    OAuth { client_id: String, client_secret: String },
 }
 
 /// A plan and what was found out for it.
@@ -45,21 +50,25 @@ fn comment(text: &str) -> String {
 
 /// Only what a plan cannot do without.
 pub(crate) fn minimal(essentials: &Essentials) -> String {
-    let Essentials {
-        name,
-        source_url,
-        source_email,
-        source_token,
-        target_url,
-        target_email,
-        target_password,
-    } = essentials;
-    let [name, source_url, source_email, source_token, target_url, target_email, target_password] =
-        [name, source_url, source_email, source_token, target_url, target_email, target_password]
-            .map(|text| quoted(text));
+    let Essentials { name, source_url, source_access, target_url, target_email, target_password } =
+        essentials;
+    let [name, source_url, target_url, target_email, target_password] =
+        [name, source_url, target_url, target_email, target_password].map(|text| quoted(text));
+    let auth = match source_access {
+        SourceAccess::Token { email, api_token } => {
+            format!("{{ email: {}, api_token: {} }}", quoted(email), quoted(api_token))
+        }
+        SourceAccess::OAuth { client_id, client_secret } => {
+            format!(
+                "{{ oauth: {{ client_id: {}, client_secret: {} }} }}",
+                quoted(client_id),
+                quoted(client_secret)
+            )
+        }
+    };
     format!(
         "version: 1\nname: {name}\n\n# Where records come from. It is only read.\nsource:\n  kind: zendesk\n  url: {source_url}\n  \
-         auth: {{ email: {source_email}, api_token: {source_token} }}\n\n# Where they go.\ntarget:\n  url: {target_url}\n  \
+         auth: {auth}\n\n# Where they go.\ntarget:\n  url: {target_url}\n  \
          email: {target_email}\n  password: {target_password}\n"
     )
 }

@@ -5,6 +5,7 @@
 
 mod draft;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::exit::Exit;
 use crate::failure::{Code, Failure};
 use crate::shell::Shell;
 use crate::survey::{SourceSurvey, TargetSurvey};
-use draft::Essentials;
+use draft::{Essentials, SourceAccess};
 
 /// Reads both accounts and writes a commented plan with suggested mappings
 ///
@@ -32,6 +33,11 @@ use draft::Essentials;
 /// Example:
 ///   export ZENDESK_API_TOKEN=.. KAYAKO_PASSWORD=..
 ///   kayako-migrate init --source-url https://acme.zendesk.com --source-email admin@acme.example \
+///     --target-url https://acme.kayako.com --target-email admin@acme.example
+///
+/// With an OAuth client instead of an API token (which Zendesk ends on 30 April 2027), no source e-mail is needed:
+///   export ZENDESK_CLIENT_SECRET=..
+///   kayako-migrate init --source-url https://acme.zendesk.com --source-oauth-client migration \
 ///     --target-url https://acme.kayako.com --target-email admin@acme.example
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -45,6 +51,12 @@ pub(crate) struct InitArguments {
     /// Where its API token is
     #[arg(long, value_name = "SECRET", default_value = "env:ZENDESK_API_TOKEN")]
     source_token: String,
+    /// Identifier of an OAuth client there (client credentials), instead of e-mail and API token
+    #[arg(long, value_name = "ID", conflicts_with = "source_email")]
+    source_oauth_client: Option<String>,
+    /// Where the OAuth client's secret is
+    #[arg(long, value_name = "SECRET", default_value = "env:ZENDESK_CLIENT_SECRET")]
+    source_oauth_secret: String,
     /// Address of the Kayako account
     #[arg(long, value_name = "URL")]
     target_url: Option<String>,
@@ -112,12 +124,16 @@ fn parse(yaml: &str) -> Result<Plan, Failure> {
 
 /// What a plan cannot do without.
 fn essentials(arguments: &InitArguments, shell: &Shell) -> Result<Essentials, Failure> {
-    let wanted = [
+    let by_oauth = arguments.source_oauth_client.is_some();
+    let wanted: Vec<(&str, &str, &Option<String>)> = [
         ("--source-url", "Address of the Zendesk account", &arguments.source_url),
         ("--source-email", "E-mail of an administrator there", &arguments.source_email),
         ("--target-url", "Address of the Kayako account", &arguments.target_url),
         ("--target-email", "E-mail of an administrator there", &arguments.target_email),
-    ];
+    ]
+    .into_iter()
+    .filter(|(flag, ..)| !(by_oauth && *flag == "--source-email"))
+    .collect();
     let missing: Vec<&str> =
         wanted.iter().filter(|(_, _, given)| given.is_none()).map(|(flag, ..)| *flag).collect();
     let somebody_is_there =
@@ -126,31 +142,40 @@ fn essentials(arguments: &InitArguments, shell: &Shell) -> Result<Essentials, Fa
         let sentence = format!("there is nobody to ask for {}", missing.join(", "));
         return Err(Failure::new(Code::Usage, sentence).advise("give them on the command line"));
     }
-    let mut answers = Vec::new();
+    let mut answers = BTreeMap::new();
     for (flag, question, given) in wanted {
         let answer = match given {
             Some(answer) => answer.clone(),
             None => ask(flag, question)?,
         };
         check(flag, &answer)?;
-        answers.push(answer.trim().to_owned());
+        answers.insert(flag, answer.trim().to_owned());
     }
-    for (flag, secret) in
-        [("--source-token", &arguments.source_token), ("--target-password", &arguments.target_password)]
-    {
+    for (flag, secret) in [
+        ("--source-token", &arguments.source_token),
+        ("--source-oauth-secret", &arguments.source_oauth_secret),
+        ("--target-password", &arguments.target_password),
+    ] {
         SecretRef::parse(secret).map_err(|error| {
             Failure::new(Code::Usage, format!("{flag} {error}"))
                 .advise("write env:NAME (an environment variable) or file:/path (a file with the secret)")
         })?;
     }
-    let [source_url, source_email, target_url, target_email] = <[String; 4]>::try_from(answers)
-        .map_err(|_| Failure::new(Code::Internal, "the questions and their answers do not fit"))?;
+    let mut answer = |flag: &str| answers.remove(flag).unwrap_or_default();
+    let (source_url, source_email) = (answer("--source-url"), answer("--source-email"));
+    let (target_url, target_email) = (answer("--target-url"), answer("--target-email"));
+    let source_access = match &arguments.source_oauth_client {
+        Some(client_id) => SourceAccess::OAuth {
+            client_id: client_id.clone(),
+            client_secret: arguments.source_oauth_secret.clone(),
+        },
+        None => SourceAccess::Token { email: source_email, api_token: arguments.source_token.clone() },
+    };
     let name = arguments.name.clone().unwrap_or_else(|| name_from(&source_url));
     Ok(Essentials {
         name,
         source_url,
-        source_email,
-        source_token: arguments.source_token.clone(),
+        source_access,
         target_url,
         target_email,
         target_password: arguments.target_password.clone(),
