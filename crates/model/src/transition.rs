@@ -170,8 +170,8 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
                 arrival: None,
                 updating: false,
                 doubted: false,
-                // Nothing was ever sent under the new generation's key, whatever an older epoch may have forgotten.
-                flight: Some(Flight { epoch, not_before: now, ..Flight::default() }),
+                // An older epoch may have forgotten that it had queued and sent this very generation.
+                flight: Some(Flight { epoch: born(epoch), not_before: now, ..Flight::default() }),
                 ..*row
             })
         }
@@ -194,9 +194,6 @@ pub fn probe_from(epoch: Epoch, epoch_since: UnixMillis, lease: Duration, quiet:
 
 fn registered(run: RunNo, fingerprint: u64, verdict: Verdict, now: UnixMillis, epoch: Epoch) -> Row {
     let (state, reason) = judged(verdict);
-    // In a later epoch a row that seems new may be one whose registration and intent were lost: epoch 0 makes its
-    // first claim probe before anything is sent.
-    let born = if epoch.0 > 1 { Epoch(0) } else { epoch };
     Row {
         state,
         run,
@@ -209,11 +206,17 @@ fn registered(run: RunNo, fingerprint: u64, verdict: Verdict, now: UnixMillis, e
         updating: false,
         doubted: false,
         flight: (state == State::Discovered).then_some(Flight {
-            epoch: born,
+            epoch: born(epoch),
             not_before: now,
             ..Flight::default()
         }),
     }
+}
+
+/// The epoch of a row that seems to be new. In a later epoch it may be one whose registration and intent were lost: epoch 0
+/// makes its first claim probe before anything is sent.
+fn born(epoch: Epoch) -> Epoch {
+    if epoch.0 > 1 { Epoch(0) } else { epoch }
 }
 
 fn judged(verdict: Verdict) -> (State, Option<Reason>) {

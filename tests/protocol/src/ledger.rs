@@ -185,6 +185,8 @@ fn event_fence(event: Event) -> Option<Fence> {
         | Event::Published { .. }
         | Event::Claim { .. }
         | Event::Kept
+        | Event::Recounted
+        | Event::Requeue { .. }
         | Event::Verified => None,
     }
 }

@@ -11,7 +11,7 @@
 //! 3. An object is shown by every look-up before the visibility delay after its creation is over.
 //!
 //! **What is modelled.** Rows in the ledger, by the production [`model::transition::next`]; what counts as broken, by
-//! [`model::invariant::Agreement`]. Up to two loaders that may die or be paused at any time for any time; batches of which the account carries
+//! [`model::invariant::judge`]. Up to two loaders that may die or be paused at any time for any time; batches of which the account carries
 //! out any part; jobs; answers that are lost; refusals; late look-ups and such that do not add up; messages that are lost or given to two loaders;
 //! steps after the object exists; a ledger that loses any number of its last writes; records that need another one; records that the
 //! source deletes. Nothing of this is counted or limited, except the losses of the ledger (one) and the attempts of a record: time is

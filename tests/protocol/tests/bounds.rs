@@ -1,7 +1,7 @@
 //! The bounds on the account that "exactly once" rests on: when one is broken, the checker finds a double.
 
 use protocol_model::explore::{Findings, explore, explore_until};
-use protocol_model::protocol::ONE_OBJECT;
+use protocol_model::protocol::{COUNTED, ONE_OBJECT};
 use protocol_model::scenario::{Account, Scenario};
 
 fn with(scenario: Scenario, change: fn(&mut Account)) -> Scenario {
@@ -34,6 +34,21 @@ fn an_object_that_is_hidden_longer_than_the_visibility_delay_doubles() {
 #[test]
 fn a_long_job_whose_id_is_lost_doubles() {
     assert!(doubles(with(Scenario::lost_writes(), |account| account.job += account.visible + 2)));
+}
+
+/// What a request leaves behind that takes effect too late is found: its record was in doubt, and such records are counted before a
+/// run ends.
+#[test]
+fn what_comes_too_late_is_of_a_record_that_will_be_counted() {
+    for late in [
+        with(Scenario::two_loaders(), |account| account.effect += account.visible + 1),
+        with(Scenario::two_loaders(), |account| account.job += account.visible + 1),
+        with(Scenario::two_loaders(), |account| account.visible += 1),
+    ] {
+        let findings = explore(late);
+        assert!(findings.broken().contains(&ONE_OBJECT));
+        assert!(!findings.broken().contains(&COUNTED), "{:#?}", findings.violated);
+    }
 }
 
 /// The scenarios stand at the bounds: one tick more, and they would not hold. Less is no danger.

@@ -203,6 +203,16 @@ fn what_seems_new_in_a_later_epoch_is_probed() {
     }
 }
 
+/// Rule 5 again: in a later epoch this generation may have been queued, sent and lost before.
+#[test]
+fn a_new_generation_of_a_later_epoch_is_probed() {
+    let gone = row(State::Committed);
+    for (epoch, expected) in [(ONE, State::Claimed), (Epoch(2), State::InDoubt)] {
+        let again = all(gone, epoch, &[Event::Requeue { now: AT }, claim(AT.0, i64::MIN)]).unwrap();
+        assert_eq!(again.state, expected, "{epoch}");
+    }
+}
+
 /// Rule 5 again: an absence that was seen before the loss may be older than a request that was lost with it. Two look-ups count anew.
 #[test]
 fn an_absence_of_an_older_epoch_counts_for_nothing() {
