@@ -12,7 +12,7 @@ use crate::row::{Arrival, Row};
 pub enum Verdict {
     /// As the ledger has it.
     Fine,
-    /// The record's own object, and others. While work is outstanding and no object is known: all but the first one.
+    /// The record's own object, and others. While work is outstanding and no object is known, the oldest counts as its own.
     Surplus(Vec<KayakoId>),
     /// Of a migrated record: others only.
     Strange(Vec<KayakoId>),
@@ -28,16 +28,15 @@ pub fn judge(row: &Row, objects: &[KayakoId]) -> Verdict {
     let known = row.kayako_id.filter(|_| row.arrival == Some(Arrival::Created));
     let expected = if row.state.is_settled() { known } else { known.or(objects.first().copied()) };
     let others: Vec<KayakoId> = objects.iter().copied().filter(|id| Some(*id) != expected).collect();
-    match (expected.is_some_and(|id| objects.contains(&id)), others.is_empty()) {
-        (true, true) => Verdict::Fine,
-        (true, false) => Verdict::Surplus(others),
-        (false, false) if row.state.is_migrated() => Verdict::Strange(others),
-        (false, false) if row.state.is_settled() => Verdict::Stray(others),
-        (false, true) if row.state.is_migrated() && expected.is_some() => Verdict::Missing,
-        // Outstanding work: what the row knows may not be seen yet.
-        (false, true) => Verdict::Fine,
-        (false, false) if others.len() > 1 => Verdict::Surplus(others),
-        (false, false) => Verdict::Fine,
+    let is_there = expected.is_some_and(|id| objects.contains(&id));
+    let migrated = row.state.is_migrated();
+    match others.is_empty() {
+        // Of outstanding work, what the row knows may not be seen yet.
+        true if migrated && expected.is_some() && !is_there => Verdict::Missing,
+        true => Verdict::Fine,
+        false if is_there || !row.state.is_settled() => Verdict::Surplus(others),
+        false if migrated => Verdict::Strange(others),
+        false => Verdict::Stray(others),
     }
 }
 
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_migrated_record_has_the_object_that_its_row_knows() {
+    fn the_object_that_the_ledger_knows_stays_and_nothing_else() {
         let judged = |objects: &[u64]| judge(&row(State::Committed, Some(7)), &ids(objects));
         assert_eq!(judged(&[7]), Verdict::Fine);
         assert_eq!(judged(&[3, 7, 9]), Verdict::Surplus(ids(&[3, 9])));
@@ -105,5 +104,10 @@ mod tests {
         let created = row(State::Created, Some(9));
         assert_eq!(judge(&created, &[]), Verdict::Fine, "not seen yet");
         assert_eq!(judge(&created, &ids(&[7, 9])), Verdict::Surplus(ids(&[7])));
+        assert_eq!(
+            judge(&created, &ids(&[7])),
+            Verdict::Surplus(ids(&[7])),
+            "there are two, and one is seen"
+        );
     }
 }

@@ -184,14 +184,6 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
     }
 }
 
-/// The earliest moment at which a row of an older epoch can be probed: `epoch_since` is when the current epoch began.
-///
-/// The last intent of an older epoch may be among what was lost. It was stored before the epoch began, it names no moment after its lease's
-/// end, and its request may take effect until the quiet period after that moment is over.
-pub fn probe_from(epoch: Epoch, epoch_since: UnixMillis, lease: Duration, quiet: Duration) -> UnixMillis {
-    if epoch <= Epoch(1) { UnixMillis(i64::MIN) } else { epoch_since.plus(lease).plus(quiet) }
-}
-
 fn registered(run: RunNo, fingerprint: u64, verdict: Verdict, now: UnixMillis, epoch: Epoch) -> Row {
     let (state, reason) = judged(verdict);
     Row {

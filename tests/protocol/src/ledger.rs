@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use model::row::{Flight, Lease, Row, State, Wait};
-use model::transition::{Event, Refusal, Verdict, next, probe_from};
+use model::timing::probe_from;
+use model::transition::{Event, Refusal, Verdict, next};
 use model::{Epoch, Fence, Reason, RunNo, UnixMillis};
 
 use crate::rule::Rule;

@@ -54,6 +54,8 @@ pub enum Action {
 
 /// No record ever has two active objects.
 pub const ONE_OBJECT: &str = "at most one active object per record";
+/// A record is sent again only when the request before can have no effect any more.
+pub const ONE_REQUEST: &str = "at most one request of a record is on its way";
 /// What counts as migrated is there, every step done.
 pub const WHOLE: &str = "a committed record is whole";
 /// What did not arrive left nothing behind that its row does not name.
@@ -69,7 +71,7 @@ pub const ADDED_ONCE: &str = "nothing is added twice";
 pub const COUNTED: &str = "what is too many will be counted";
 
 /// What must hold in every scenario.
-pub const ALWAYS: [&str; 6] = [ONE_OBJECT, WHOLE, EXPLAINED, IN_ORDER, SENSIBLE, COUNTED];
+pub const ALWAYS: [&str; 7] = [ONE_OBJECT, ONE_REQUEST, WHOLE, EXPLAINED, IN_ORDER, SENSIBLE, COUNTED];
 
 impl Model for Scenario {
     type State = World;
@@ -220,6 +222,11 @@ impl Model for Scenario {
         vec![
             Property::always(ONE_OBJECT, |_, world: &World| {
                 world.judged().all(|(_, verdict)| !matches!(verdict, Verdict::Surplus(_)))
+            }),
+            Property::always(ONE_REQUEST, |scenario: &Self, world: &World| {
+                let sent =
+                    |record| world.requests.iter().filter(|request| request.records.has(record)).count();
+                (0..scenario.records).all(|record| sent(record) < 2)
             }),
             Property::always(WHOLE, |_, world: &World| {
                 let lost = |verdict| matches!(verdict, Verdict::Missing | Verdict::Strange(_));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use model::row::{Arrival, Flight, Lease, Row, State, Wait};
-use model::transition::{Event, Refusal, Verdict, next, probe_from};
+use model::timing::probe_from;
+use model::transition::{Event, Refusal, Verdict, next};
 use model::{Epoch, Fence, JobId, KayakoId, Reason, RunNo, UnixMillis};
 
 use crate::{FENCE, LEASE_END, ONE, QUIET, all, claim, registered, row};
