@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::waiting::until;
@@ -196,11 +196,6 @@ fn free_port() -> Result<u16> {
 }
 
 async fn answers(what: &str, port: u16) -> Result<()> {
-    let started = until(&format!("{what} to answer"), START, async || {
-        Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok().map(drop))
-    });
-    match started.await {
-        Ok(()) => Ok(()),
-        Err(error) => bail!("{what} did not start: {error}"),
-    }
+    let what = format!("{what} to answer");
+    until(&what, START, async || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok().map(drop))).await
 }

@@ -51,7 +51,7 @@ pub(crate) fn fleet(migration: &Migration<'_>) -> Result<Vec<Process>> {
 }
 
 /// A migration over these places.
-pub(crate) fn migration<'a>(accounts: &'a Accounts, shared: Shared) -> Result<Migration<'a>> {
+pub(crate) fn migration(accounts: &Accounts, shared: Shared) -> Result<Migration<'_>> {
     let mut migration = Migration::new(accounts, Rules::default(), Some(shared), "")?;
     migration.killed = true;
     Ok(migration)
