@@ -7,6 +7,7 @@ use model::command::LoadCommand;
 use model::row::State;
 use model::{Classify, FailureClass, Fence, Kind, RecordKey};
 use queue::{Delivery, Stage};
+use runtime::Crash;
 
 use crate::claim::AskedFor;
 use crate::crash_points;
@@ -36,7 +37,7 @@ impl Desk {
         self.metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
         let rest = hands.rest();
         if let Err(error) = &result {
-            if matches!(error, Error::Crash(_)) {
+            if matches!(error, Error::Crash(Crash::Died(_))) {
                 return result;
             }
             let error_chain = runtime::error::chain(error);
@@ -86,7 +87,7 @@ impl Desk {
         if works.is_empty() {
             return Ok(());
         }
-        self.context.crash.reached(crash_points::CLAIMED).await?;
+        self.context.crash.reached_with(crash_points::CLAIMED, [kind]).await?;
         let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
         self.renewing(fence, &keys, self.write(hands, fence, kind, works)).await
     }

@@ -75,7 +75,7 @@ impl Classify for Error {
             Self::Blobs { source, .. } => source.class(),
             Self::Kayako { source, .. } => source.class(),
             Self::Account { .. } | Self::Plan { .. } => FailureClass::Halt,
-            Self::Crash(_) => FailureClass::Death,
+            Self::Crash(crash) => crash.class(),
             Self::Runtime(_) | Self::Told(_) => FailureClass::Internal,
         }
     }
