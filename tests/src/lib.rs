@@ -14,4 +14,6 @@ pub mod oracle;
 pub mod plan_file;
 pub mod processes;
 pub mod rules;
+pub mod service_runs;
+pub mod sums;
 pub mod waiting;

@@ -14,6 +14,5 @@ mod operators;
 mod oracle;
 mod outcomes;
 mod secrecy;
-mod service_runs;
 mod shutdown;
 mod traces;
