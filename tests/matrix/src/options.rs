@@ -28,6 +28,7 @@ use crash_matrix::cells::{Cell, Selection};
 ///   tests/crash-matrix --cell loader.sent@case:abort --seed 7
 #[derive(Debug, Parser)]
 #[command(name = "crash-matrix", version, verbatim_doc_comment, group = ArgGroup::new("what").required(true).multiple(true))]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Options {
     /// Plays the whole matrix (about two hours)
     #[arg(long, group = "what", conflicts_with_all = ["points", "modes", "kinds", "cell"])]

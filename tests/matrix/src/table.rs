@@ -32,18 +32,17 @@ pub fn table(results: &[&Played], seed: u64) -> String {
     };
     let cells = all();
     let mut notes: Vec<&str> = Vec::new();
-    let mut rows = String::new();
+    let mut rows: Vec<String> = Vec::new();
     let mut points: Vec<_> = cells.iter().map(|cell| cell.point).collect();
     points.dedup();
     for point in points {
-        let mut row = format!("| `{point}` |");
+        let mut row = vec![format!("`{point}`")];
         for mode in MODES {
             let of_mode: Vec<_> =
                 cells.iter().filter(|cell| cell.point == point && cell.mode == mode).collect();
-            row += &format!(" {} |", words(&of_mode, &standing, &mut notes));
+            row.push(words(&of_mode, &standing, &mut notes));
         }
-        rows += &row;
-        rows.push('\n');
+        rows.push(format!("| {} |", row.join(" | ")));
     }
     let count = |fits: fn(&Standing<'_>) -> bool| cells.iter().filter(|cell| fits(&standing(cell))).count();
     let (passed, failed, not_played, without) = (
@@ -58,18 +57,18 @@ pub fn table(results: &[&Played], seed: u64) -> String {
     let list = |words: BTreeSet<&str>| words.into_iter().collect::<Vec<_>>().join(", ");
     let mut text = format!(
         "{passed} cells passed, {failed} failed, {not_played} not played, {without} without meaning; {minutes:.0} minutes; seed {seed}; \
-         {}; commit {}.\n\n| crash point | {} |\n|{}\n{rows}",
+         {}; commit {}.\n\n| crash point | {} |\n|{}\n{}\n",
         list(days),
         list(commits),
         MODES.map(runtime::crash::Mode::name).join(" | "),
         " --- |".repeat(MODES.len() + 1),
+        rows.join("\n"),
     );
     if !notes.is_empty() {
         text.push('\n');
     }
-    for (at, note) in notes.iter().enumerate() {
-        text += &format!("{}. {note}\n", at + 1);
-    }
+    let notes = notes.iter().enumerate().map(|(at, note)| format!("{}. {note}\n", at + 1));
+    text.extend(notes);
     text
 }
 
