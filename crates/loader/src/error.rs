@@ -56,6 +56,9 @@ pub enum Error {
         /// Why.
         problem: String,
     },
+    /// A batch did nothing any more.
+    #[error("the batch stood still and was given up")]
+    StoodStill,
     /// A drill or a test let the process die here.
     #[error("stopped by a crash point")]
     Crash(#[from] runtime::Crash),
@@ -76,7 +79,7 @@ impl Classify for Error {
             Self::Kayako { source, .. } => source.class(),
             Self::Account { .. } | Self::Plan { .. } => FailureClass::Halt,
             Self::Crash(crash) => crash.class(),
-            Self::Runtime(_) | Self::Told(_) => FailureClass::Internal,
+            Self::Runtime(_) | Self::Told(_) | Self::StoodStill => FailureClass::Internal,
         }
     }
 }

@@ -31,6 +31,7 @@ mod service;
 mod settle;
 mod target;
 mod upload;
+mod watch;
 mod witness;
 mod work;
 
