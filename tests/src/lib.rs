@@ -16,4 +16,6 @@ pub mod processes;
 pub mod proxy;
 pub mod rules;
 pub mod servers;
+pub mod service_runs;
+pub mod sums;
 pub mod waiting;

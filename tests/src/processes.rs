@@ -36,9 +36,11 @@ fn build() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(BINARY) {
         return Ok(path.into());
     }
-    // target/<profile>/deps/<test>
+    // target/<profile>/deps/<test>, or target/<profile>/<binary>
     let own = std::env::current_exe()?;
-    let profile = own.parent().and_then(Path::parent).context("the test lies in a target directory")?;
+    let directory = own.parent().context("the test lies in a target directory")?;
+    let is_test = directory.file_name().is_some_and(|name| name == "deps");
+    let profile = directory.parent().filter(|_| is_test).unwrap_or(directory);
     let mut cargo = Blocking::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--package", "cli", "--bin", "kayako-migrate"]);
     if profile.file_name().is_some_and(|name| name == "release") {

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("system-tests", 5),
     ("benchmark", 5),
     ("protocol-model", 5),
+    ("crash-matrix", 6),
 ];
 
 /// What is wrong with an edge, if anything.

@@ -34,6 +34,7 @@ use runtime::Variables;
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::shell::Shell;
+pub use crate::shell::crash_points;
 
 /// Parses the command line, runs the command and says how it ended.
 pub fn main() -> ExitCode {

@@ -71,15 +71,20 @@ impl Shell {
 
     /// Clock, randomness, crash points.
     pub(crate) fn context(&self) -> Result<Context, Failure> {
-        let points: Vec<CrashPoint> = [
-            extractor::crash_points::ALL,
-            transformer::crash_points::ALL,
-            loader::crash_points::ALL,
-            coordinator::crash_points::ALL,
-        ]
-        .concat();
-        Ok(Context::system(CrashPoints::from_spec(self.variables.get(crash::VARIABLE), &points)?))
+        let armed = self.variables.get(crash::VARIABLE);
+        Ok(Context::system(CrashPoints::from_spec(armed, &crash_points())?))
     }
+}
+
+/// The closed list of crash points of all services.
+pub fn crash_points() -> Vec<CrashPoint> {
+    [
+        extractor::crash_points::ALL,
+        transformer::crash_points::ALL,
+        loader::crash_points::ALL,
+        coordinator::crash_points::ALL,
+    ]
+    .concat()
 }
 
 /// The plan's waiting times, refused if they contradict each other.

@@ -88,7 +88,7 @@ impl Classify for Error {
             Self::Unfinished { .. } | Self::OtherAccount { .. } | Self::NoRun | Self::Over { .. } => {
                 FailureClass::Rejected
             }
-            Self::Crash(_) => FailureClass::Death,
+            Self::Crash(crash) => crash.class(),
             Self::Envelope(_) | Self::Report { .. } | Self::Runtime(_) => FailureClass::Internal,
         }
     }

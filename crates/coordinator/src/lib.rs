@@ -32,12 +32,16 @@ pub mod crash_points {
     /// Leadership taken, nothing done.
     pub const LEADING: CrashPoint = CrashPoint::new("coordinator.leading");
     /// A kind's task published, not noted in the run.
-    pub const OPENING: CrashPoint = CrashPoint::new("coordinator.opening");
+    pub const OPENING: CrashPoint = CrashPoint::new("coordinator.opening").per_kind().repeatable();
     /// Lost work published again.
-    pub const RECOVERED: CrashPoint = CrashPoint::new("coordinator.recovered");
+    pub const RECOVERED: CrashPoint = CrashPoint::new("coordinator.recovered").per_kind().repeatable();
+    /// The tasks of shards that stood still published again.
+    pub const RESTARTED: CrashPoint = CrashPoint::new("coordinator.restarted").per_kind().repeatable();
+    /// Records that were in doubt given to the loaders to be counted, which is not remembered.
+    pub const RECOUNTING: CrashPoint = CrashPoint::new("coordinator.recounting").repeatable();
     /// The final table stored, the run not finished.
-    pub const FINISHING: CrashPoint = CrashPoint::new("coordinator.finishing");
+    pub const FINISHING: CrashPoint = CrashPoint::new("coordinator.finishing").repeatable();
 
     /// All of them.
-    pub const ALL: &[CrashPoint] = &[LEADING, OPENING, RECOVERED, FINISHING];
+    pub const ALL: &[CrashPoint] = &[LEADING, OPENING, RECOVERED, RESTARTED, RECOUNTING, FINISHING];
 }

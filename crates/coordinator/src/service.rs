@@ -7,7 +7,7 @@ use ledger::{Ledger, LockToken};
 use model::timing::Timing;
 use model::{MigrationId, RecordKey, UnixMillis};
 use queue::{Broker, Publisher};
-use runtime::{Context, Draining};
+use runtime::{Context, Crash, Draining};
 
 use crate::commands::Commands;
 use crate::crash_points;
@@ -86,13 +86,14 @@ impl Coordinator {
         while !draining.is_begun() {
             match self.lead(lead.take()).await {
                 Ok(token) => lead = token,
+                Err(Error::Crash(crash @ Crash::Died(_))) => return Err(Error::Crash(crash)),
                 Err(error) => tracing::warn!(error = %error, "leadership cannot be settled"),
             }
             self.metrics.leading.set(i64::from(lead.is_some()));
             if lead.is_some() {
                 match self.turn().await {
                     Ok(()) => {}
-                    Err(Error::Crash(crash)) => return Err(Error::Crash(crash)),
+                    Err(Error::Crash(crash @ Crash::Died(_))) => return Err(Error::Crash(crash)),
                     Err(error) => tracing::warn!(
                         error = runtime::error::chain(&error),
                         "a turn ended early; the next one looks again"
@@ -124,7 +125,7 @@ impl Coordinator {
             }
             match self.pulse().await {
                 Ok(()) => {}
-                Err(Error::Crash(crash)) => return Err(Error::Crash(crash)),
+                Err(Error::Crash(crash @ Crash::Died(_))) => return Err(Error::Crash(crash)),
                 // The next turn meets the same and reports it.
                 Err(error) => tracing::debug!(error = runtime::error::chain(&error), "a pulse ended early"),
             }

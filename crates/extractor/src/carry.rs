@@ -62,8 +62,9 @@ impl Desk {
     ) -> Result<(), Error> {
         let listed = last_of_each(listed);
         let registrations: Vec<Registration> = listed.iter().map(|one| judge(errand, one, cause)).collect();
-        let registered = self.ledger.register(errand.run, &registrations).await.during("register")?;
-        self.context.crash.reached(crash_points::REGISTERED).await?;
+        let register = || async { self.ledger.register(errand.run, &registrations).await.during("register") };
+        let kind = listed.first().map(|one| one.key.kind);
+        let registered = self.context.crash.step(crash_points::REGISTERED, kind, register).await?;
         let mut to_publish = Vec::new();
         for ((one, registration), answer) in listed.into_iter().zip(&registrations).zip(&registered) {
             let lost = cause == Cause::Named { lost: true } && answer.row.due().is_some();
@@ -153,6 +154,7 @@ impl Desk {
         mut record: Record,
     ) -> Result<Made, Error> {
         let staged_bytes = self.stage(errand, &key, &mut record).await?;
+        self.context.crash.reached_with(crash_points::STAGED, [key.kind]).await?;
         let told = self.entry(errand.run, &key, extracted(&record));
         let message = self.message(errand, &key, &Intake { record }).await?;
         let staged_kib = u32::try_from(staged_bytes.div_ceil(1024)).unwrap_or(u32::MAX);
@@ -192,11 +194,16 @@ impl Desk {
             }
         }
         self.journal(&history).await?;
-        for result in self.publisher.publish(&self.queue(Stage::Intake), messages).await {
-            result.during("publish a record")?;
-        }
-        self.context.crash.reached(crash_points::PUBLISHED).await?;
-        self.ledger.published(&carried).await.during("note publications")?;
+        let kind = carried.first().map(|(key, _)| key.kind);
+        let publish = || async {
+            for result in self.publisher.publish(&self.queue(Stage::Intake), messages.clone()).await {
+                result.during("publish a record")?;
+            }
+            Ok::<(), Error>(())
+        };
+        self.context.crash.step(crash_points::PUBLISHED, kind, publish).await?;
+        let note = || async { self.ledger.published(&carried).await.during("note publications") };
+        self.context.crash.step(crash_points::NOTED, kind, note).await?;
         let (skipped, failed): (Vec<_>, Vec<_>) =
             settled.into_iter().partition(|(_, reason)| *reason == Reason::DeletedAtSource);
         self.leave_out(errand, skipped, false).await?;

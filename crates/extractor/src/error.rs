@@ -80,7 +80,8 @@ impl Classify for Error {
             Self::Blobs { source, .. } => source.class(),
             Self::Plan { .. } => FailureClass::Halt,
             Self::Envelope(_) | Self::Task { .. } => FailureClass::Rejected,
-            Self::Crash(_) | Self::Draining => FailureClass::Death,
+            Self::Crash(crash) => crash.class(),
+            Self::Draining => FailureClass::Death,
             Self::Runtime(_) => FailureClass::Internal,
         }
     }

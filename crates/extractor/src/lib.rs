@@ -35,19 +35,26 @@ pub use tokens::LedgerKeeper;
 pub mod crash_points {
     use runtime::CrashPoint;
 
+    /// Checkpoints stored and their tasks published, the phase not stored.
+    pub const OPENED: CrashPoint = CrashPoint::new("extractor.opened").per_kind();
     /// Page read, nothing registered.
-    pub const LISTED: CrashPoint = CrashPoint::new("extractor.listed");
+    pub const LISTED: CrashPoint = CrashPoint::new("extractor.listed").per_kind().repeatable();
     /// Registered, nothing published.
-    pub const REGISTERED: CrashPoint = CrashPoint::new("extractor.registered");
+    pub const REGISTERED: CrashPoint = CrashPoint::new("extractor.registered").per_kind().repeatable();
+    /// A record's files staged, the record not published.
+    pub const STAGED: CrashPoint = CrashPoint::new("extractor.staged").per_kind();
     /// Published, not noted in the ledger.
-    pub const PUBLISHED: CrashPoint = CrashPoint::new("extractor.published");
+    pub const PUBLISHED: CrashPoint = CrashPoint::new("extractor.published").per_kind().repeatable();
+    /// Noted in the ledger that they are published.
+    pub const NOTED: CrashPoint = CrashPoint::new("extractor.noted").per_kind().repeatable();
     /// Everything of the page published, checkpoint not moved.
-    pub const CARRIED: CrashPoint = CrashPoint::new("extractor.carried");
+    pub const CARRIED: CrashPoint = CrashPoint::new("extractor.carried").per_kind();
     /// Checkpoint moved, next task not published.
-    pub const CHECKPOINTED: CrashPoint = CrashPoint::new("extractor.checkpointed");
+    pub const CHECKPOINTED: CrashPoint = CrashPoint::new("extractor.checkpointed").per_kind().repeatable();
     /// Next task published, not acked.
-    pub const CHAINED: CrashPoint = CrashPoint::new("extractor.chained");
+    pub const CHAINED: CrashPoint = CrashPoint::new("extractor.chained").per_kind().repeatable();
 
     /// All of them.
-    pub const ALL: &[CrashPoint] = &[LISTED, REGISTERED, PUBLISHED, CARRIED, CHECKPOINTED, CHAINED];
+    pub const ALL: &[CrashPoint] =
+        &[OPENED, LISTED, REGISTERED, STAGED, PUBLISHED, NOTED, CARRIED, CHECKPOINTED, CHAINED];
 }

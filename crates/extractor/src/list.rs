@@ -82,14 +82,16 @@ impl Desk {
                 }
                 Some(next) = abreast.next() => {
                     let next = next?;
-                    self.context.crash.reached(crash_points::CARRIED).await?;
+                    self.context.crash.reached_with(crash_points::CARRIED, [kind]).await?;
                     checkpoint.cursor = Some(next.cursor().as_str().to_owned());
                     checkpoint.done = matches!(next, Next::End(_));
                     checkpoint.pages += 1;
                     checkpoint.touched_at = self.ledger.now().await.during("read the time")?;
-                    let stored = self.ledger.put_document(&document, Some(version), &checkpoint).await;
-                    let stored = stored.during("move a checkpoint")?;
-                    self.context.crash.reached(crash_points::CHECKPOINTED).await?;
+                    let store = || async {
+                        let stored = self.ledger.put_document(&document, Some(version), &checkpoint).await;
+                        stored.during("move a checkpoint")
+                    };
+                    let stored = self.context.crash.step(crash_points::CHECKPOINTED, [kind], store).await?;
                     match stored {
                         Ok(moved) => version = moved,
                         // Somebody else read the same page and moved on: their task goes on, this one ends here.
@@ -99,10 +101,14 @@ impl Desk {
                 else => break,
             }
         }
-        if ending == Listed::Done && !checkpoint.done {
-            self.publish_task(errand, ExtractTask::List { kind, shard: name.to_owned() }).await?;
-        }
-        self.context.crash.reached(crash_points::CHAINED).await?;
+        let goes_on = ending == Listed::Done && !checkpoint.done;
+        let chain = || async {
+            if goes_on {
+                self.publish_task(errand, ExtractTask::List { kind, shard: name.to_owned() }).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        self.context.crash.step(crash_points::CHAINED, [kind], chain).await?;
         Ok(ending)
     }
 
@@ -122,12 +128,13 @@ impl Desk {
         if self.window_full(errand).await? {
             return Ok(Step::WindowFull);
         }
-        let page =
-            retry(&self.context, &self.retry, &self.draining, || self.source.list(shard, cursor.as_ref()))
-                .await
-                .map_err(|error| failed(error, "a listing page"))?;
+        let read = || async {
+            let page = || self.source.list(shard, cursor.as_ref());
+            let page = retry(&self.context, &self.retry, &self.draining, page).await;
+            page.map_err(|error| failed(error, "a listing page"))
+        };
+        let page = self.context.crash.step(crash_points::LISTED, [shard.kind], read).await?;
         self.metrics.pages.with_label_values(&[shard.kind.name()]).inc();
-        self.context.crash.reached(crash_points::LISTED).await?;
         let over = matches!(page.next, Next::End(_));
         let cursor = Some(page.next.cursor().clone());
         Ok(Step::Page(page, Reading { cursor, pages: pages + 1, over }))

@@ -10,6 +10,7 @@ use model::{Kind, SourceId};
 use runtime::retry;
 use sources::Fetched;
 
+use crate::crash_points;
 use crate::desk::{Desk, Errand};
 use crate::error::{During, Error};
 
@@ -44,6 +45,7 @@ impl Desk {
             // In a demo everything else comes because a case needs it.
             RunMode::Demo => 0,
         };
+        self.context.crash.reached_with(crash_points::OPENED, [kind]).await?;
         let name = facts::phase(errand.run, kind);
         let phase = Phase { shards, estimate };
         // A conflict means that another extractor opened it; both found the same.

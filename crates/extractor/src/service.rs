@@ -9,7 +9,7 @@ use model::facts::Side;
 use model::timing::Timing;
 use model::{Classify, FailureClass, MigrationId};
 use queue::{Broker, Consumer, Delivery, Message, Stage};
-use runtime::{Context, Draining, RetryPolicy, Valve, propagation};
+use runtime::{Context, Crash, Draining, RetryPolicy, Valve, propagation};
 use sources::Source;
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -143,10 +143,10 @@ impl Extractor {
     }
 }
 
-/// Only a crash point ends the extractor; everything else was dealt with by the task.
+/// Only a death at a crash point ends the extractor; everything else was dealt with by the task.
 fn flatten(ended: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
     match ended {
-        Ok(Err(Error::Crash(crash))) => Err(Error::Crash(crash)),
+        Ok(Err(Error::Crash(crash @ Crash::Died(_)))) => Err(Error::Crash(crash)),
         Ok(Err(error)) => {
             tracing::error!(error = %error, "a task's message could not be settled; the broker gives it again");
             Ok(())

@@ -16,6 +16,7 @@ use model::run::{Run, RunMode, RunStatus};
 use model::{Classify, Fence, Kind, Reason, RecordKey, facts};
 
 use crate::catalogue::fold;
+use crate::crash_points;
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
 use crate::settle::Ending;
@@ -59,7 +60,7 @@ impl Desk {
         if kind == Kind::Case {
             return Ok(Adoption { to_send: works, present });
         }
-        let (owners, merged) = self.merge(hands, fence, works).await?;
+        let (owners, merged) = self.merge(hands, fence, kind, works).await?;
         present.extend(merged);
         let keys: Vec<Vec<String>> = owners
             .iter()
@@ -193,6 +194,7 @@ impl Desk {
         &self,
         hands: &Hands,
         fence: Fence,
+        kind: Kind,
         works: Vec<Work>,
     ) -> Result<(Vec<Work>, Vec<(Work, Object)>), Error> {
         let mut pairs: Vec<(NaturalKey, RecordKey)> = Vec::new();
@@ -203,7 +205,8 @@ impl Desk {
             pairs.extend(keys.iter().map(|key| (self.natural_key(work.kind(), key), work.key().clone())));
             spans.push((start, keys));
         }
-        let holders = self.ledger.claim_natural(&pairs).await.during("claim natural keys")?;
+        let claim = || async { self.ledger.claim_natural(&pairs).await.during("claim natural keys") };
+        let holders = self.context.crash.step(crash_points::NAMED, [kind], claim).await?;
         let mut owners = Vec::new();
         let mut others: Vec<(Work, RecordKey)> = Vec::new();
         let mut history = Vec::new();

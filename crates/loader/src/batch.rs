@@ -7,6 +7,7 @@ use model::command::LoadCommand;
 use model::row::State;
 use model::{Classify, FailureClass, Fence, Kind, RecordKey};
 use queue::{Delivery, Stage};
+use runtime::Crash;
 
 use crate::claim::AskedFor;
 use crate::crash_points;
@@ -14,10 +15,14 @@ use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
 use crate::send;
 use crate::target::Object;
+use crate::watch;
 use crate::work::{Incoming, Work};
 
 /// Requests for single records (each told its own error) in flight from one batch.
 const ALONE_IN_FLIGHT: usize = 4;
+
+/// A batch that did nothing for so many times `lost_after` is given up. One of them is as long as the longest call may take (an upload).
+const STANDSTILL: u32 = 2;
 
 impl Desk {
     /// Works on a batch. If it cannot go on (a store is away), every message that was not settled yet goes through the
@@ -32,11 +37,13 @@ impl Desk {
         let hands = Hands::new(deliveries);
         let started = std::time::Instant::now();
         let run = incoming.first().map(|one| one.run);
-        let result = self.life(&hands, asked, kind, incoming).await;
+        let life = Box::pin(self.life(&hands, asked, kind, incoming));
+        let life = watch::watched(self.timing.lost_after * STANDSTILL, life).await;
+        let result = life.unwrap_or(Err(Error::StoodStill));
         self.metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
         let rest = hands.rest();
         if let Err(error) = &result {
-            if matches!(error, Error::Crash(_)) {
+            if matches!(error, Error::Crash(Crash::Died(_))) {
                 return result;
             }
             let error_chain = runtime::error::chain(error);
@@ -86,7 +93,7 @@ impl Desk {
         if works.is_empty() {
             return Ok(());
         }
-        self.context.crash.reached(crash_points::CLAIMED).await?;
+        self.context.crash.reached_with(crash_points::CLAIMED, [kind]).await?;
         let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
         self.renewing(fence, &keys, self.write(hands, fence, kind, works)).await
     }

@@ -56,6 +56,9 @@ pub enum Error {
         /// Why.
         problem: String,
     },
+    /// A batch did nothing any more.
+    #[error("the batch stood still and was given up")]
+    StoodStill,
     /// A drill or a test let the process die here.
     #[error("stopped by a crash point")]
     Crash(#[from] runtime::Crash),
@@ -75,8 +78,8 @@ impl Classify for Error {
             Self::Blobs { source, .. } => source.class(),
             Self::Kayako { source, .. } => source.class(),
             Self::Account { .. } | Self::Plan { .. } => FailureClass::Halt,
-            Self::Crash(_) => FailureClass::Death,
-            Self::Runtime(_) | Self::Told(_) => FailureClass::Internal,
+            Self::Crash(crash) => crash.class(),
+            Self::Runtime(_) | Self::Told(_) | Self::StoodStill => FailureClass::Internal,
         }
     }
 }

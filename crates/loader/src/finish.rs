@@ -45,7 +45,7 @@ impl Desk {
         if works.is_empty() {
             return Ok(());
         }
-        self.context.crash.reached(crash_points::CREATED).await?;
+        self.context.crash.reached_with(crash_points::CREATED, [kind]).await?;
         let works = match self.with_objects(kind, works).await {
             Ok(works) => works,
             Err((works, error)) => {
@@ -54,18 +54,13 @@ impl Desk {
                 return self.halted_by(&error).await;
             }
         };
-        let joined = self.join_teams(&works).await;
+        let steps = || async { Ok::<_, Error>(self.remaining(&works).await) };
+        let done = self.context.crash.step(crash_points::FINISHED, [kind], steps).await?;
         let mut halt: Option<kayako::Error> = None;
-        let endings: Vec<(Work, Ending)> = stream::iter(works.into_iter().zip(joined))
-            .map(|((work, object), joined)| async move {
-                let done = match joined {
-                    Ok(()) => self.steps(&work, object.as_ref()).await,
-                    Err(error) => Err(Step::Call(error)),
-                };
-                (work, done)
-            })
-            .buffer_unordered(self.uploads_in_flight)
-            .map(|(work, done)| match done {
+        let endings: Vec<(Work, Ending)> = works
+            .into_iter()
+            .zip(done)
+            .map(|((work, _), done)| match done {
                 Ok(()) => (work, Ending::Committed),
                 Err(Step::NotAsSent(detail)) => {
                     let until = hands.now().plus(self.timing.visibility);
@@ -92,15 +87,26 @@ impl Desk {
                     (work, ending)
                 }
             })
-            .collect()
-            .await;
-        self.context.crash.reached(crash_points::FINISHED).await?;
+            .collect();
         self.settle(hands, fence, endings).await?;
-        self.context.crash.reached(crash_points::COMMITTED).await?;
+        self.context.crash.reached_with(crash_points::COMMITTED, [kind]).await?;
         match halt {
             Some(error) => self.halted_by(&error).await,
             None => Ok(()),
         }
+    }
+
+    /// The remaining steps of each record, in order; several records at a time.
+    async fn remaining(&self, works: &[(Work, Option<Object>)]) -> Vec<Result<(), Step>> {
+        let joined = self.join_teams(works).await;
+        let steps = works.iter().zip(joined).map(|((work, object), joined)| async move {
+            match joined {
+                Ok(()) => self.steps(work, object.as_ref()).await,
+                Err(error) => Err(Step::Call(error)),
+            }
+        });
+        let steps: Vec<_> = steps.collect();
+        stream::iter(steps).buffered(self.uploads_in_flight).collect().await
     }
 
     fn step_failed(&self, hands: &Hands, error: &kayako::Error) -> Ending {

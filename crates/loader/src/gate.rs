@@ -19,6 +19,8 @@ use runtime::concurrency::{CallOutcome as Latency, ConcurrencySettings};
 use runtime::limiter::{Limiter, Permit};
 use runtime::{Context, UnixMillis};
 
+use crate::watch;
+
 /// Lock of the account's log-in.
 const LOGIN: &str = "login";
 /// Calls asked for at a time: one round trip to the ledger for as many as a loader sends in some 200 ms at 5,000 a
@@ -205,6 +207,7 @@ enum Held {
 #[async_trait]
 impl Gate for AccountGate {
     async fn before(&self, class: RateClass) -> Result<(), Error> {
+        let _waiting = watch::waiting();
         let now = self.shared.context.clock.now();
         let admission = self.state().circuit.admit(now);
         if let Admission::Wait { until } = admission {
@@ -222,6 +225,7 @@ impl Gate for AccountGate {
     }
 
     fn after(&self, class: RateClass, outcome: CallOutcome, _elapsed: Duration) {
+        watch::touch();
         let now = self.shared.context.clock.now();
         let permit = {
             let mut state = self.state();

@@ -31,6 +31,7 @@ mod service;
 mod settle;
 mod target;
 mod upload;
+mod watch;
 mod witness;
 mod work;
 
@@ -48,25 +49,37 @@ pub mod crash_points {
     use super::CrashPoint;
 
     /// Messages claimed, nothing sent.
-    pub const CLAIMED: CrashPoint = CrashPoint::new("loader.claimed");
+    pub const CLAIMED: CrashPoint = CrashPoint::new("loader.claimed").per_kind();
+    /// Records in doubt looked for, the finding not stored.
+    pub const PROBED: CrashPoint = CrashPoint::new("loader.probed").per_kind().repeatable();
+    /// Natural keys claimed in the ledger, nothing looked up.
+    pub const NAMED: CrashPoint = CrashPoint::new("loader.named").per_kind().repeatable();
     /// Files uploaded, no intent yet.
-    pub const UPLOADED: CrashPoint = CrashPoint::new("loader.uploaded");
+    pub const UPLOADED: CrashPoint = CrashPoint::new("loader.uploaded").per_kind().repeatable();
     /// Intent stored, nothing sent.
-    pub const INTENDED: CrashPoint = CrashPoint::new("loader.intended");
+    pub const INTENDED: CrashPoint = CrashPoint::new("loader.intended").per_kind().repeatable();
     /// Request answered, the job's id not stored.
-    pub const SENT: CrashPoint = CrashPoint::new("loader.sent");
+    pub const SENT: CrashPoint = CrashPoint::new("loader.sent").per_kind();
     /// Job's id stored.
-    pub const ACCEPTED: CrashPoint = CrashPoint::new("loader.accepted");
+    pub const ACCEPTED: CrashPoint = CrashPoint::new("loader.accepted").per_kind().repeatable();
     /// Job ended, created ids not stored.
-    pub const MAPPED: CrashPoint = CrashPoint::new("loader.mapped");
+    pub const MAPPED: CrashPoint = CrashPoint::new("loader.mapped").per_kind().repeatable();
     /// Created ids stored, steps remaining.
-    pub const CREATED: CrashPoint = CrashPoint::new("loader.created");
+    pub const CREATED: CrashPoint = CrashPoint::new("loader.created").per_kind();
     /// All steps done, not committed.
-    pub const FINISHED: CrashPoint = CrashPoint::new("loader.finished");
-    /// Committed, not acked.
-    pub const COMMITTED: CrashPoint = CrashPoint::new("loader.committed");
+    pub const FINISHED: CrashPoint = CrashPoint::new("loader.finished").per_kind().repeatable();
+    /// How records end is in the journal, not in the ledger.
+    pub const JOURNALLED: CrashPoint = CrashPoint::new("loader.journalled").per_kind().repeatable();
+    /// How records end is in the ledger; their messages are neither put off nor acked.
+    pub const SETTLED: CrashPoint = CrashPoint::new("loader.settled").per_kind().repeatable();
+    /// The copy of a message waits, the message is not acked.
+    pub const PARKED: CrashPoint = CrashPoint::new("loader.parked").per_kind().repeatable();
+    /// Committed and acked, the batch not over.
+    pub const COMMITTED: CrashPoint = CrashPoint::new("loader.committed").per_kind();
 
     /// All of them.
-    pub const ALL: &[CrashPoint] =
-        &[CLAIMED, UPLOADED, INTENDED, SENT, ACCEPTED, MAPPED, CREATED, FINISHED, COMMITTED];
+    pub const ALL: &[CrashPoint] = &[
+        CLAIMED, PROBED, NAMED, UPLOADED, INTENDED, SENT, ACCEPTED, MAPPED, CREATED, FINISHED, JOURNALLED,
+        SETTLED, PARKED, COMMITTED,
+    ];
 }

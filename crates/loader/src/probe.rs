@@ -14,6 +14,7 @@ use model::row::{Arrival, State, Wait};
 use model::transition::Event;
 use model::{Classify, FailureClass, Fence, JobId, Kind};
 
+use crate::crash_points;
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
 use crate::settle::Ending;
@@ -47,7 +48,8 @@ impl Desk {
             self.halted_by(&error).await?;
         }
         let keys: Vec<&str> = ready.iter().map(|work| work.origin_key.as_str()).collect();
-        let mut found = match by_origin_key(&self.client, kind, &keys).await {
+        let look_up = || async { Ok::<_, Error>(by_origin_key(&self.client, kind, &keys).await) };
+        let mut found = match self.context.crash.step(crash_points::PROBED, [kind], look_up).await? {
             Ok(found) => found,
             Err(error) => {
                 let class = error.class();

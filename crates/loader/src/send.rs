@@ -57,7 +57,6 @@ impl Desk {
         let Some((works, items)) = self.prepare(hands, fence, kind, works).await? else {
             return Ok(Vec::new());
         };
-        self.context.crash.reached(crash_points::UPLOADED).await?;
         let slot = match self.client.slot(RateClass::Bulk).await {
             Ok(slot) => slot,
             Err(error) => {
@@ -67,18 +66,18 @@ impl Desk {
                 return Ok(Vec::new());
             }
         };
-        let Some((works, items, slot, last_send_at)) = self.intend(hands, fence, works, items, slot).await?
+        let Some((works, items, slot, last_send_at)) =
+            self.intend(hands, fence, kind, works, items, slot).await?
         else {
             return Ok(Vec::new());
         };
-        self.context.crash.reached(crash_points::INTENDED).await?;
         self.metrics.batches.with_label_values(&[kind.name()]).inc();
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most 200 records")]
         self.metrics.batch_records.observe(works.len() as f64);
         let alone = works.len() == 1 && works.iter().all(|work| work.flight().alone);
         let answer = self.post(slot, &items, alone).await;
         drop(items);
-        self.context.crash.reached(crash_points::SENT).await?;
+        self.context.crash.reached_with(crash_points::SENT, [kind]).await?;
         match answer {
             Ok(Answer::Job(job)) => self.accepted(hands, fence, kind, works, job).await,
             Ok(Answer::Object(object)) => {
@@ -105,7 +104,8 @@ impl Desk {
         let mut history = Vec::new();
         let (mut teams, mut organizations, mut users, mut cases) = (vec![], vec![], vec![], vec![]);
         let mut session = None;
-        let uploads = self.uploads(hands, &works).await?;
+        let upload = || self.uploads(hands, &works);
+        let uploads = self.context.crash.step(crash_points::UPLOADED, [kind], upload).await?;
         for (work, files) in works.into_iter().zip(uploads) {
             let built: Result<Vec<String>, Ending> = match work.command() {
                 LoadCommand::Team(command) => Ok(put(&mut teams, items::team(&work, command))),
@@ -167,6 +167,7 @@ impl Desk {
         &self,
         hands: &Hands,
         fence: Fence,
+        kind: Kind,
         works: Vec<Work>,
         mut items: Items,
         slot: Slot,
@@ -177,7 +178,8 @@ impl Desk {
         let limit = self.client.request_timeout(RateClass::Bulk).min(self.timing.request_timeout);
         let last_send_at = hands.now().plus(limit);
         let slot = slot.finish_by(Instant::now() + limit);
-        let rows = self.ledger.intend(fence, &keys, last_send_at).await.during("intend")?;
+        let store = || async { self.ledger.intend(fence, &keys, last_send_at).await.during("intend") };
+        let rows = self.context.crash.step(crash_points::INTENDED, [kind], store).await?;
         let mut kept = Vec::with_capacity(works.len());
         let mut gone = Vec::new();
         for (at, (mut work, row)) in works.into_iter().zip(rows).enumerate() {
@@ -231,8 +233,8 @@ impl Desk {
     ) -> Result<Vec<(Work, Object)>, Error> {
         let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
         let id = model::JobId(job.id.get());
-        self.ledger.job_accepted(fence, &keys, id).await.during("store the job")?;
-        self.context.crash.reached(crash_points::ACCEPTED).await?;
+        let store = || async { self.ledger.job_accepted(fence, &keys, id).await.during("store the job") };
+        self.context.crash.step(crash_points::ACCEPTED, [kind], store).await?;
         let batch = u32::try_from(works.len()).unwrap_or(u32::MAX);
         let sent: Vec<_> = works
             .iter()
@@ -246,7 +248,8 @@ impl Desk {
             self.settle(hands, fence, endings).await?;
             return Ok(Vec::new());
         };
-        let seen = match self.look_up(kind, &works).await {
+        let look_up = || async { Ok::<_, Error>(self.look_up(kind, &works).await) };
+        let seen = match self.context.crash.step(crash_points::MAPPED, [kind], look_up).await? {
             Ok(seen) => seen,
             Err(error) => {
                 let until = hands.now().plus(self.timing.job_poll);
@@ -257,7 +260,6 @@ impl Desk {
                 return Ok(Vec::new());
             }
         };
-        self.context.crash.reached(crash_points::MAPPED).await?;
         let present = self.outcomes(hands, fence, works, seen, &job).await?;
         self.present(hands, fence, present, Arrival::Created).await
     }

@@ -13,7 +13,7 @@ use model::record::BlobRef;
 use model::timing::Timing;
 use model::{Classify, MigrationId, Origin};
 use queue::{Broker, Consumer, Delivery, Message, Stage};
-use runtime::{Context, Draining, Valve, propagation};
+use runtime::{Context, Crash, Draining, Valve, propagation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -293,8 +293,8 @@ impl Loader {
 
 fn ended_well(ended: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
     match ended {
-        // Only a crash point ends the loader; a batch that could not go on has given its messages back.
-        Ok(Err(Error::Crash(crash))) => Err(Error::Crash(crash)),
+        // Only a death at a crash point ends the loader; a batch that could not go on has given its messages back.
+        Ok(Err(Error::Crash(crash @ Crash::Died(_)))) => Err(Error::Crash(crash)),
         Ok(_) => Ok(()),
         Err(error) => {
             tracing::error!(error = %error, "a batch panicked; its messages come again when the connection is renewed");

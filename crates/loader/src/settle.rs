@@ -13,6 +13,7 @@ use model::{Fence, Reason, RecordKey, UnixMillis};
 use queue::{Stage, UNTIL};
 use runtime::propagation;
 
+use crate::crash_points;
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
 use crate::work::{Incoming, Work};
@@ -91,8 +92,11 @@ impl Desk {
             }
             events.push((work.key().clone(), event(work, ending, fence)));
         }
-        self.journal(&history).await?;
-        let rows = self.ledger.apply(&events).await.during("settle")?;
+        let kind = endings.first().map(|(work, _)| work.kind());
+        let write = || self.journal(&history);
+        self.context.crash.step(crash_points::JOURNALLED, kind, write).await?;
+        let apply = || async { self.ledger.apply(&events).await.during("settle") };
+        let rows = self.context.crash.step(crash_points::SETTLED, kind, apply).await?;
         let doubts = endings.iter().filter(|(_, ending)| matches!(ending, Ending::InDoubt { .. })).count();
         self.metrics.doubts.inc_by(doubts as u64);
         let released: Vec<RecordKey> = endings
@@ -139,10 +143,12 @@ impl Desk {
     pub(crate) async fn delay(&self, hands: &Hands, incoming: Incoming, wait: Duration) -> Result<(), Error> {
         let until = hands.now().plus(wait);
         let message = incoming.message.with_header(UNTIL, until.0.to_string());
-        self.publisher
-            .delay(&self.queue(Stage::Load), message, wait.max(self.short_pause()))
-            .await
-            .during("park a message")?;
+        let queue = self.queue(Stage::Load);
+        let wait = wait.max(self.short_pause());
+        let park =
+            || async { self.publisher.delay(&queue, message.clone(), wait).await.during("park a message") };
+        let kind = incoming.load.key.kind;
+        self.context.crash.step(crash_points::PARKED, [kind], park).await?;
         self.done(hands, incoming.ticket).await
     }
 

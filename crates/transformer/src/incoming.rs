@@ -10,8 +10,8 @@ use model::envelope::{
     self, Envelope, HEADER_KEY, HEADER_STAGED, HEADER_VERSION, Intake, Load, MAX_INLINE_BYTES,
 };
 use model::record::{BlobRef, Content, Record};
-use model::{MigrationId, RecordKey, RunNo};
-use queue::{Message, RETRY_COUNT, UNTIL};
+use model::{Kind, MigrationId, RecordKey, RunNo};
+use queue::{Delivery, Message, RETRY_COUNT, UNTIL};
 
 use crate::error::{During, Error};
 
@@ -21,6 +21,13 @@ pub(crate) enum Unread {
     Unreadable(String),
     /// A store is away: later.
     Later(Error),
+}
+
+/// Which kinds of records messages carry, as their headers say.
+pub(crate) fn kinds_of(deliveries: &[Delivery]) -> Vec<Kind> {
+    let keys = || deliveries.iter().filter_map(|delivery| delivery.message().headers.get(HEADER_KEY));
+    let is_of = |key: &String, kind: Kind| key.split_once(':').is_some_and(|(name, _)| name == kind.name());
+    Kind::ALL.into_iter().filter(|kind| keys().any(|key| is_of(key, *kind))).collect()
 }
 
 /// What the work on a message takes in memory, in bytes: its body, wherever it lies.

@@ -24,13 +24,13 @@ pub mod crash_points {
     use runtime::CrashPoint;
 
     /// Messages taken, nothing done.
-    pub const TAKEN: CrashPoint = CrashPoint::new("transformer.taken");
+    pub const TAKEN: CrashPoint = CrashPoint::new("transformer.taken").per_kind();
     /// History written, rows not settled.
-    pub const JOURNALLED: CrashPoint = CrashPoint::new("transformer.journalled");
+    pub const JOURNALLED: CrashPoint = CrashPoint::new("transformer.journalled").per_kind().repeatable();
     /// Rows settled, commands not published.
-    pub const SETTLED: CrashPoint = CrashPoint::new("transformer.settled");
+    pub const SETTLED: CrashPoint = CrashPoint::new("transformer.settled").per_kind().repeatable();
     /// Commands published, messages not acknowledged.
-    pub const PUBLISHED: CrashPoint = CrashPoint::new("transformer.published");
+    pub const PUBLISHED: CrashPoint = CrashPoint::new("transformer.published").per_kind().repeatable();
 
     /// All of them.
     pub const ALL: &[CrashPoint] = &[TAKEN, JOURNALLED, SETTLED, PUBLISHED];

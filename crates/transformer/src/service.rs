@@ -12,7 +12,7 @@ use ledger::Ledger;
 use model::MigrationId;
 use model::timing::Timing;
 use queue::{Broker, Consumer, Delivery, Stage};
-use runtime::{Context, Draining, Valve, propagation};
+use runtime::{Context, Crash, Draining, Valve, propagation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
@@ -204,7 +204,13 @@ impl Transformer {
 
 fn ended_well(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
     match ended {
-        Ok(result) => result,
+        // Only a death at a crash point ends the transformer.
+        Ok(Err(Error::Crash(crash @ Crash::Died(_)))) => Err(Error::Crash(crash)),
+        Ok(Err(error)) => {
+            tracing::warn!(error = error.chain(), "a batch could not go on; its messages come again");
+            Ok(())
+        }
+        Ok(Ok(())) => Ok(()),
         Err(error) => {
             // The panic's text may quote a record; the hook of the process has withheld it already.
             tracing::error!(panicked = error.is_panic(), "a batch did not end; its messages come again");

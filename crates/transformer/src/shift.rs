@@ -15,12 +15,13 @@ use model::facts;
 use model::journal::{Entry, What};
 use model::plan::Plan;
 use model::transition::{Event, Refusal};
-use model::{Reason, RecordKey, RunNo};
+use model::{Kind, Reason, RecordKey, RunNo};
 use queue::{Delivery, Message, Publisher, QueueName, Stage};
+use runtime::Crash;
 
 use crate::crash_points;
 use crate::error::{During, Error};
-use crate::incoming::{Head, Unread, has_staged, load_message, read};
+use crate::incoming::{Head, Unread, has_staged, kinds_of, load_message, read};
 use crate::metrics::Metrics;
 use crate::service::Settings;
 use crate::translate::{Translation, translate};
@@ -81,18 +82,19 @@ impl Bench {
         QueueName::new(self.settings.migration.as_str(), stage)
     }
 
-    /// Works on a batch. Only a crash point is an error; messages of a batch that cannot go on come again later.
+    /// Works on a batch. Only a crash point is an error (the broker then gives the messages again); messages of a batch that cannot go on come again later.
     pub(crate) async fn shift(&self, deliveries: Vec<Delivery>) -> Result<(), Error> {
-        self.context.crash.reached(crash_points::TAKEN).await?;
+        let kinds = kinds_of(&deliveries);
+        self.context.crash.reached_with(crash_points::TAKEN, kinds.iter().copied()).await?;
         let mut outcome = Outcome { current: self.current_run().await, ..Outcome::default() };
         for delivery in deliveries {
             self.sort(delivery, &mut outcome).await?;
         }
         let Outcome { mut commands, settled, history, mut later, outdated, .. } = outcome;
         let mut done = outdated;
-        match self.record(&history, &settled).await {
+        let record = || self.record(&kinds, &history, &settled);
+        match self.context.crash.step(crash_points::SETTLED, kinds.iter().copied(), record).await {
             Ok(touched) => {
-                self.context.crash.reached(crash_points::SETTLED).await?;
                 for row in settled {
                     if touched.contains(&row.head.key) {
                         self.leave_to_loader(row, &mut commands, &mut later).await;
@@ -104,7 +106,7 @@ impl Bench {
                     done.push(row.delivery);
                 }
             }
-            Err(error @ Error::Crash(_)) => return Err(error),
+            Err(error @ Error::Crash(Crash::Died(_))) => return Err(error),
             Err(error) => {
                 tracing::warn!(
                     error = error.chain(),
@@ -114,7 +116,11 @@ impl Bench {
             }
         }
         let (deliveries, messages): (Vec<Delivery>, Vec<Message>) = commands.into_iter().unzip();
-        let answers = self.publisher.publish(&self.queue(Stage::Load), messages).await;
+        let publish = || async {
+            Ok::<_, Error>(self.publisher.publish(&self.queue(Stage::Load), messages.clone()).await)
+        };
+        let kinds = kinds.iter().copied();
+        let answers = self.context.crash.step(crash_points::PUBLISHED, kinds, publish).await?;
         for (delivery, answer) in deliveries.into_iter().zip(answers) {
             match answer {
                 Ok(()) => done.push(delivery),
@@ -125,7 +131,6 @@ impl Bench {
                 }
             }
         }
-        self.context.crash.reached(crash_points::PUBLISHED).await?;
         for answer in queue::ack_all(done).await {
             if let Err(error) = answer {
                 tracing::debug!(error = %error, "an ack was not taken; the message comes again");
@@ -219,13 +224,21 @@ impl Bench {
 
     /// Writes history, then settles rows. Answers those that a loader had in its hands (their first message was lost): something
     /// of them may be in Kayako, and only a loader can find that out and settle them.
-    async fn record(&self, history: &[Entry], settled: &[Settled]) -> Result<HashSet<RecordKey>, Error> {
-        if !history.is_empty() {
+    async fn record(
+        &self,
+        kinds: &[Kind],
+        history: &[Entry],
+        settled: &[Settled],
+    ) -> Result<HashSet<RecordKey>, Error> {
+        let write = || async {
+            if history.is_empty() {
+                return Ok::<(), Error>(());
+            }
             let lines = history.iter().map(|entry| Bytes::from(entry.encode())).collect();
             let scope = self.settings.migration.as_str();
-            self.blobs.append(scope, self.context.clock.now(), lines).await.during("write the journal")?;
-        }
-        self.context.crash.reached(crash_points::JOURNALLED).await?;
+            self.blobs.append(scope, self.context.clock.now(), lines).await.during("write the journal")
+        };
+        self.context.crash.step(crash_points::JOURNALLED, kinds.iter().copied(), write).await?;
         if settled.is_empty() {
             return Ok(HashSet::new());
         }

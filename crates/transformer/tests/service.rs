@@ -428,8 +428,8 @@ async fn paused_it_takes_nothing_and_goes_on_when_opened() {
     assert_eq!(world.intake_depth().await, 0);
 }
 
-/// Dies at a point, is started again, and everything arrives.
-async fn dies_at(point: CrashPoint) {
+/// Meets trouble at a point (after a death it is started again), and everything arrives.
+async fn meets(point: CrashPoint, mode: Mode) {
     let world = World::new().await;
     let organization = Record::Organization(Organization {
         id: SourceId::from(1),
@@ -444,18 +444,20 @@ async fn dies_at(point: CrashPoint) {
     let deleted_key = deleted.key();
     world.arrives(organization).await;
     world.arrives(deleted).await;
-    world.crash.arm(point, Mode::Die, 1);
-    let shutdown = world.start(1 << 20);
-    let completion = tokio::time::timeout(PATIENCE, shutdown.complete()).await.unwrap();
-    assert!(!completion.is_clean() && !world.crash.is_armed(), "{point} was never reached");
-    assert!(world.intake_depth().await > 0, "{point}: everything was acknowledged by a dead process");
-
-    let shutdown = world.start(1 << 20);
+    world.crash.arm(point, mode, 1);
+    let mut shutdown = world.start(1 << 20);
+    if mode == Mode::Die {
+        let completion = tokio::time::timeout(PATIENCE, shutdown.complete()).await.unwrap();
+        assert!(!completion.is_clean() && !world.crash.is_armed(), "{point} was never reached");
+        assert!(world.intake_depth().await > 0, "{point}: everything was acknowledged by a dead process");
+        shutdown = world.start(1 << 20);
+    }
     let first = world.commands(1).await;
     assert_eq!(load_of(&first[0]).body.key, RecordKey::new(Kind::Organization, "1"));
     assert_eq!(world.until_settled(&deleted_key).await.state, State::Skipped);
     // Command and row may be the dead one's work: its messages have to be taken again all the same.
     world.until_taken().await;
+    assert!(!world.crash.is_armed(), "{point} was never reached");
     world.drain(shutdown).await;
     assert_eq!(world.intake_depth().await, 0, "{point}");
     // A command may come twice, and is the same both times: a loader takes it for what it is.
@@ -469,6 +471,16 @@ async fn dies_at(point: CrashPoint) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_may_die_anywhere() {
     for point in crash_points::ALL {
-        dies_at(*point).await;
+        meets(*point, Mode::Die).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_fails_or_runs_twice_does_not_end_it() {
+    for point in crash_points::ALL {
+        meets(*point, Mode::Fail).await;
+        if point.is_repeatable() {
+            meets(*point, Mode::Twice).await;
+        }
     }
 }

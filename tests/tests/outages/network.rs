@@ -18,7 +18,7 @@ async fn disturbed(seed: u64, network: Network) -> Result<()> {
     let (rabbit, redis) =
         (Proxy::before(servers.rabbit.port()).await?, Proxy::before(servers.redis.port()).await?);
     let shared = Shared {
-        queue: format!("amqp://guest:guest@127.0.0.1:{}/%2f?heartbeat=2", rabbit.port()),
+        queue: format!("amqp://guest:guest@127.0.0.1:{}/%2f", rabbit.port()),
         ledger: format!("redis://127.0.0.1:{}/0", redis.port()),
     };
     let accounts = accounts(seed).await?;

@@ -4,8 +4,7 @@ use anyhow::Result;
 use system_tests::accounts::{Accounts, config};
 use system_tests::migration::Migration;
 use system_tests::oracle::contested;
-
-use crate::service_runs::finish;
+use system_tests::service_runs::finish;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_services_with_two_loaders_bring_what_one_process_brings() -> Result<()> {

@@ -5,9 +5,8 @@ use system_tests::accounts::{Accounts, calls, config, slow};
 use system_tests::migration::{Migration, Services};
 use system_tests::oracle::Difference;
 use system_tests::processes::{PATIENCE, Process};
+use system_tests::service_runs::finish;
 use system_tests::waiting::until;
-
-use crate::service_runs::finish;
 
 /// Milliseconds that every call takes: long enough that a kill meets work on its way.
 const LATENCY: u64 = 15;

@@ -15,6 +15,5 @@ mod operators;
 mod oracle;
 mod outcomes;
 mod secrecy;
-mod service_runs;
 mod shutdown;
 mod traces;

@@ -9,8 +9,7 @@ use sandbox::zendesk::NewComment;
 use serde_json::{Map, Value, json};
 use system_tests::accounts::{Accounts, config, rule};
 use system_tests::migration::Migration;
-
-use crate::service_runs::finish;
+use system_tests::service_runs::finish;
 
 /// Planted in names, addresses, subjects and comments; nothing else contains it.
 const MARKER: &str = "Zq7markerK2";

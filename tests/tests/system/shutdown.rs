@@ -4,9 +4,8 @@ use anyhow::{Result, ensure};
 use system_tests::accounts::{Accounts, config, slow};
 use system_tests::migration::Migration;
 use system_tests::processes::PATIENCE;
+use system_tests::service_runs::finish;
 use system_tests::waiting::until;
-
-use crate::service_runs::finish;
 
 /// Exit code of a command that was told to stop.
 const INTERRUPTED: i32 = 130;

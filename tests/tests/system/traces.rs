@@ -14,9 +14,8 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use prost::Message as _;
 use system_tests::accounts::{Accounts, config};
 use system_tests::migration::Migration;
+use system_tests::service_runs::finish;
 use tokio::net::TcpListener;
-
-use crate::service_runs::finish;
 
 /// Ids of spans.
 type Ids = BTreeSet<Vec<u8>>;

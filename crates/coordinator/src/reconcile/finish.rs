@@ -53,8 +53,10 @@ impl Coordinator {
             .await
             .during("read the table")?
             .map(|(version, _)| version);
-        self.ledger.put_document(&table, known, &counts).await.during("store the table")?.ok();
-        self.context.crash.reached(crash_points::FINISHING).await?;
+        let store =
+            || async { self.ledger.put_document(&table, known, &counts).await.during("store the table") };
+        // A conflict means that another leader stored the same table.
+        self.context.crash.step(crash_points::FINISHING, [], store).await?.ok();
         let name = facts::run(world.run.number);
         while let Some((version, mut run)) =
             self.ledger.document::<Run>(&name).await.during("read the run")?
@@ -87,7 +89,8 @@ impl Coordinator {
         let keys = self.ledger.doubted(run.number, RECOUNTS).await.during("look for doubted records")?;
         let left = doubted.saturating_sub(keys.len() as u64);
         tracing::info!(records = keys.len(), left, "records that were once in doubt are counted in Kayako");
-        self.publish_recounts(run, keys).await?;
+        let publish = || self.publish_recounts(run, keys.clone());
+        self.context.crash.step(crash_points::RECOUNTING, [], publish).await?;
         self.memory.recounted = Some((run.number, now, left));
         Ok(())
     }

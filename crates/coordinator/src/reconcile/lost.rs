@@ -55,7 +55,8 @@ impl Coordinator {
             return Ok(());
         }
         tracing::info!(records = count, "records that no message carries are read again");
-        let tasks = lost
+        let kinds: Vec<Kind> = lost.keys().copied().collect();
+        let tasks: Vec<ExtractTask> = lost
             .into_iter()
             .flat_map(|(kind, ids)| {
                 ids.chunks(IDS_PER_TASK)
@@ -63,9 +64,9 @@ impl Coordinator {
                     .collect::<Vec<_>>()
             })
             .collect();
-        self.publish(&world.run, tasks).await?;
+        let publish = || self.publish(&world.run, tasks.clone());
+        self.context.crash.step(crash_points::RECOVERED, kinds, publish).await?;
         self.metrics.recovered.inc_by(count as u64);
-        self.context.crash.reached(crash_points::RECOVERED).await?;
         Ok(())
     }
 }

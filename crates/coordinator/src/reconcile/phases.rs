@@ -43,8 +43,8 @@ impl Coordinator {
     }
 
     async fn open(&self, run: &Run, kind: Kind) -> Result<(), Error> {
-        self.publish(run, vec![ExtractTask::Open { kind }]).await?;
-        self.context.crash.reached(crash_points::OPENING).await?;
+        let publish = || self.publish(run, vec![ExtractTask::Open { kind }]);
+        self.context.crash.step(crash_points::OPENING, [kind], publish).await?;
         let name = facts::run(run.number);
         while let Some((version, mut found)) =
             self.ledger.document::<Run>(&name).await.during("read the run")?

@@ -4,6 +4,7 @@ use model::envelope::ExtractTask;
 use model::facts::{self, Checkpoint};
 
 use super::World;
+use crate::crash_points;
 use crate::error::{During, Error};
 use crate::service::Coordinator;
 
@@ -14,7 +15,7 @@ impl Coordinator {
         let now = self.ledger.now().await.during("read the time")?;
         let all = first && !self.broker.is_durable();
         let patience = self.settings.timing.lost_after;
-        let mut tasks = Vec::new();
+        let (mut tasks, mut kinds) = (Vec::new(), Vec::new());
         for phase in world.phases.iter().filter(|phase| phase.shards_done < phase.shards) {
             let prefix = facts::shards(world.run.number, phase.kind);
             let shards = self.ledger.documents::<Checkpoint>(&prefix).await.during("read checkpoints")?;
@@ -27,12 +28,15 @@ impl Coordinator {
                     self.memory.chained_at.insert(name.clone(), now);
                     let shard = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
                     tasks.push(ExtractTask::List { kind: phase.kind, shard });
+                    kinds.push(phase.kind);
                 }
             }
         }
-        if !tasks.is_empty() {
-            tracing::info!(shards = tasks.len(), "reading goes on from the checkpoints");
+        if tasks.is_empty() {
+            return Ok(());
         }
-        self.publish(&world.run, tasks).await
+        tracing::info!(shards = tasks.len(), "reading goes on from the checkpoints");
+        let publish = || self.publish(&world.run, tasks.clone());
+        self.context.crash.step(crash_points::RESTARTED, kinds, publish).await
     }
 }

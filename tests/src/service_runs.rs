@@ -2,11 +2,12 @@
 
 use anyhow::{Result, ensure};
 use queue::{Broker as _, RabbitConfig, RabbitMq};
-use system_tests::migration::Migration;
-use system_tests::processes::Process;
+
+use crate::migration::Migration;
+use crate::processes::Process;
 
 /// Asks every service to end, checks that each does so by itself, and deletes the migration's queues.
-pub(crate) async fn finish(migration: &Migration<'_>, mut services: Vec<Process>) -> Result<()> {
+pub async fn finish(migration: &Migration<'_>, mut services: Vec<Process>) -> Result<()> {
     for service in &services {
         service.terminate()?;
     }
