@@ -15,6 +15,7 @@ mod options;
 mod process;
 mod product;
 mod raw;
+mod rows;
 mod source;
 mod suite;
 mod table;

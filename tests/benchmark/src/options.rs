@@ -49,6 +49,9 @@ pub(crate) struct Options {
     /// Also: how much reading and writing overlap, at 100 ms
     #[arg(long)]
     pub(crate) overlap: bool,
+    /// Instead: bytes and transitions per second of a ledger alone that is filled with so many records, in Redis and in SQLite
+    #[arg(long, value_name = "RECORDS")]
+    pub(crate) rows: Option<u64>,
     /// Also: peak memory at these numbers of records, in one process and in four
     #[arg(long, value_delimiter = ',', num_args = 0.., default_missing_values = ["10000", "100000"], value_name = "RECORDS,..")]
     pub(crate) growth: Vec<u64>,

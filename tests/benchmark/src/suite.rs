@@ -38,6 +38,10 @@ struct Measured {
 /// Everything that was asked for.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
+    if let Some(rows) = options.rows {
+        let brokers = Brokers::open(options, directory.path()).await?;
+        return crate::rows::fill(rows, &brokers, directory.path()).await;
+    }
     let four = options.modes.contains(&Mode::Four) || options.loaders || !options.growth.is_empty();
     let brokers = if four { Some(Brokers::open(options, directory.path()).await?) } else { None };
     let mut suite = Suite { options, directory, brokers, measured: 0 };
