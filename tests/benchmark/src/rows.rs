@@ -52,7 +52,9 @@ async fn live(url: &str, rows: u64) -> anyhow::Result<f64> {
     let ledger = Ledger::open(url, &MigrationId::new("rows")?, OpenOptions::create(rows)).await?;
     let began = Instant::now();
     stream::iter((0..rows.div_ceil(BATCH)).map(anyhow::Ok))
-        .try_for_each_concurrent(ABREAST, |batch| batch_of(&ledger, batch * BATCH, rows.min((batch + 1) * BATCH)))
+        .try_for_each_concurrent(ABREAST, |batch| {
+            batch_of(&ledger, batch * BATCH, rows.min((batch + 1) * BATCH))
+        })
         .await?;
     let seconds = began.elapsed().as_secs_f64();
     let counts = ledger.counts(RUN).await?;
@@ -61,7 +63,7 @@ async fn live(url: &str, rows: u64) -> anyhow::Result<f64> {
 }
 
 async fn batch_of(ledger: &Ledger, from: u64, to: u64) -> anyhow::Result<()> {
-    let keys: Vec<RecordKey> = (from..to).map(|id| RecordKey::new(Kind::Case, id.to_string())).collect();
+    let keys: Vec<RecordKey> = (from..to).map(|id| RecordKey::new(Kind::Case, id)).collect();
     let registrations: Vec<Registration> = keys
         .iter()
         .map(|key| Registration {
@@ -79,14 +81,14 @@ async fn batch_of(ledger: &Ledger, from: u64, to: u64) -> anyhow::Result<()> {
         .map(|key| ClaimRequest { key: key.clone(), parents: Vec::new(), command_hash: 1, wait: None })
         .collect();
     let claimed = ledger.claim(&requests, LEASE, Duration::ZERO).await?;
-    ensure!(claimed.claims.iter().all(|claim| matches!(claim, Claim::Go { .. })), "a fresh record was not given out");
+    ensure!(
+        claimed.claims.iter().all(|claim| matches!(claim, Claim::Go { .. })),
+        "a fresh record was not given out"
+    );
     let fence = claimed.fence;
     ledger.intend(fence, &keys, claimed.now.plus(Duration::from_secs(30))).await?;
-    let created: Vec<(RecordKey, KayakoId, Arrival)> = keys
-        .iter()
-        .zip(from..)
-        .map(|(key, id)| (key.clone(), KayakoId(id + 1), Arrival::Created))
-        .collect();
+    let created: Vec<(RecordKey, KayakoId, Arrival)> =
+        keys.iter().zip(from..).map(|(key, id)| (key.clone(), KayakoId(id + 1), Arrival::Created)).collect();
     ledger.created(fence, &created).await?;
     let committed: Vec<(RecordKey, u64)> = keys.iter().map(|key| (key.clone(), from)).collect();
     let answers = ledger.commit(fence, &committed).await?;
