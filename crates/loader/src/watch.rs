@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(300);
+    const LIMIT: Duration = Duration::from_mins(5);
 
     #[tokio::test(start_paused = true)]
     async fn only_a_batch_that_neither_calls_nor_waits_for_a_call_is_given_up() {
