@@ -24,6 +24,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("cli", 4),
     ("system-tests", 5),
     ("benchmark", 5),
+    ("protocol-model", 5),
     ("crash-matrix", 6),
 ];
 

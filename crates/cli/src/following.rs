@@ -64,8 +64,26 @@ pub(crate) async fn until_over(
     mut show: impl FnMut(&Status, Pace),
 ) -> Result<Ending, Failure> {
     let mut meter = PaceMeter::default();
+    let mut away = false;
     loop {
-        let status = status(commands).await?;
+        let status = match status(commands).await {
+            Ok(status) => {
+                away = false;
+                status
+            }
+            // The run goes on without whoever watches it: a restart of the ledger's server is no reason to leave.
+            Err(failure) if failure.code == Code::LedgerUnreachable => {
+                if !away {
+                    tracing::warn!(error = %failure, "the ledger does not answer; looking again until it does");
+                }
+                away = true;
+                if draining.unless_begun(context.clock.sleep(every)).await.is_none() {
+                    return Err(failure);
+                }
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         show(&status, meter.look(context.clock.uptime(), &status));
         match &status.run.status {
             RunStatus::Finished => return Ok(Ending::Finished(status)),

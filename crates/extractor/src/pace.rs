@@ -142,3 +142,57 @@ impl Pace for LedgerPace {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use ledger::OpenOptions;
+    use model::MigrationId;
+
+    use super::*;
+
+    const ACCOUNT: Bucket = Bucket { name: "account", per_minute: 200, scope: Scope::Account };
+    const FILES: Bucket = Bucket { name: "files", per_minute: 2_500, scope: Scope::Shared };
+    const EXPORT: Bucket = Bucket { name: "export", per_minute: 10, scope: Scope::Ours };
+
+    async fn pace(configured: Option<u32>) -> (LedgerPace, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("ledger.db").display());
+        let migration = MigrationId::new("acme").unwrap();
+        let ledger = Ledger::open(&url, &migration, OpenOptions::create(10)).await.unwrap();
+        let (context, _) = Context::manual(1);
+        (LedgerPace::new(ledger, context, configured, 0.6), directory)
+    }
+
+    fn told(limit: u32) -> RateHeaders {
+        RateHeaders { limit: Some(limit), ..RateHeaders::default() }
+    }
+
+    #[tokio::test]
+    async fn a_share_is_taken_of_what_others_use_too_and_of_nothing_else() {
+        let (pace, _directory) = pace(None).await;
+        assert_eq!(
+            [ACCOUNT, FILES, EXPORT].map(|bucket| pace.limit(bucket)),
+            [Some(120), Some(1_500), Some(10)]
+        );
+        for bucket in [ACCOUNT, FILES, EXPORT] {
+            pace.observe(bucket, told(700));
+        }
+        let limits = [ACCOUNT, FILES, EXPORT].map(|bucket| pace.limit(bucket));
+        assert_eq!(
+            limits,
+            [Some(420), Some(420), Some(700)],
+            "what the account tells outranks what is documented"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_configured_limit_is_the_accounts_and_used_whole() {
+        let (pace, _directory) = pace(Some(500)).await;
+        pace.observe(ACCOUNT, told(700));
+        assert_eq!(
+            [ACCOUNT, FILES, EXPORT].map(|bucket| pace.limit(bucket)),
+            [Some(500), Some(1_500), Some(10)]
+        );
+    }
+}

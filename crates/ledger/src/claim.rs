@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use model::row::{Arrival, Lease, Row, State, Wait};
+use model::timing::probe_from;
 use model::transition::{Event, Refusal, next};
 use model::{Epoch, Fence, KayakoId, Reason, RecordKey, UnixMillis};
 
 use crate::error::Error;
 use crate::ledger::{Ledger, STEP};
-use crate::rows::probe_from;
 
 /// Most parents read together with the fence; the rest of them are read as any rows.
 const MOST_PARENTS: usize = 2 * STEP;
@@ -132,7 +132,7 @@ impl Ledger {
                         lease: granted,
                         now: moment.now,
                         quiet,
-                        probe_from: probe_from(moment, quiet),
+                        probe_from: probe_from(moment.epoch, moment.epoch_since, lease, quiet),
                     };
                     let claimed = next(row, event, moment.epoch)?;
                     if missing(&step[at], &known).is_empty() {

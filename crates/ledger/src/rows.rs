@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::row::{Arrival, Row, Wait};
 use model::transition::{Event, Refusal, next};
-use model::{Epoch, Fence, JobId, KayakoId, Reason, RecordKey, UnixMillis};
+use model::{Fence, JobId, KayakoId, Reason, RecordKey, UnixMillis};
 
 use crate::error::Error;
 use crate::ledger::{Ledger, STEP};
@@ -332,9 +332,4 @@ impl Ledger {
 fn first_of_each(keys: &[&RecordKey], open: &[usize]) -> (Vec<usize>, Vec<usize>) {
     let mut seen = HashSet::with_capacity(open.len());
     open.iter().partition(|&&at| seen.insert(keys[at]))
-}
-
-/// The earliest moment at which a row of an older epoch can be probed.
-pub(crate) fn probe_from(moment: &Moment, quiet: Duration) -> UnixMillis {
-    if moment.epoch <= Epoch(1) { UnixMillis(i64::MIN) } else { moment.epoch_since.plus(quiet) }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use ledger::{Claim, ClaimRequest, ParentState};
-use model::command::{Otherwise, Parent};
+use model::command::{LoadCommand, NothingCommand, Otherwise, Parent};
 use model::envelope::{Envelope, ExtractTask, HEADER_VERSION, VERSION, encode};
 use model::journal::What;
 use model::row::{Row, State, Wait};
@@ -173,6 +173,12 @@ impl Desk {
                     detail: "the stand-in customer is not there yet".to_owned(),
                 };
                 Err((Box::new(work), ending))
+            }
+            // Something of it may be in Kayako: a row leaves its doubt through a probe only. Then it fails, as any that is left out.
+            Standing::Fails(_) if work.row.state == State::InDoubt => {
+                let nothing = NothingCommand { failed: true, reason: Reason::ParentFailed };
+                work.incoming.load.command = LoadCommand::Nothing(nothing);
+                Ok(work)
             }
             Standing::Fails(parent) => {
                 let detail = format!("{parent} did not arrive");

@@ -308,3 +308,80 @@ impl Gate for AccountGate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use ledger::OpenOptions;
+    use model::{Classify as _, MigrationId};
+    use runtime::CrashPoints;
+
+    use super::*;
+
+    async fn ledger(directory: &tempfile::TempDir) -> Ledger {
+        let url = format!("sqlite:{}", directory.path().join("ledger.db").display());
+        let migration = MigrationId::new("acme").unwrap();
+        Ledger::open(&url, &migration, OpenOptions::create(10)).await.unwrap()
+    }
+
+    fn gate(ledger: &Ledger, owner: &str) -> AccountGate {
+        let settings = GateSettings {
+            requests_per_minute: Some(600),
+            reserve: 0.1,
+            max_in_flight: 8,
+            timing: Timing::scaled(0.01),
+            owner: owner.to_owned(),
+        };
+        AccountGate::new(ledger.clone(), Context::system(CrashPoints::default()), settings).unwrap()
+    }
+
+    /// An account sees one log-in at a time, and after a refused one none, until an operator has acted.
+    #[tokio::test]
+    async fn a_refused_log_in_blocks_every_replica_until_somebody_acts() {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = ledger(&directory).await;
+        let (first, second) = (gate(&ledger, "first"), gate(&ledger, "second"));
+        first.login_permit().await.unwrap();
+        let waiting = tokio::spawn({
+            let second = second.clone();
+            async move { second.login_permit().await.map_err(|error| error.class()) }
+        });
+        first.login_result(LoginResult::Refused).await;
+        assert_eq!(
+            waiting.await.unwrap(),
+            Err(FailureClass::Halt),
+            "it waited, and did not try the same password"
+        );
+        assert_eq!(first.login_permit().await.unwrap_err().class(), FailureClass::Halt);
+        let (version, _) = ledger.document::<Option<LoginBlock>>(LOGIN_BLOCK).await.unwrap().unwrap();
+        ledger.put_document(LOGIN_BLOCK, Some(version), &None::<LoginBlock>).await.unwrap().unwrap();
+        second.login_permit().await.unwrap();
+        second.login_result(LoginResult::Accepted).await;
+        first.login_permit().await.unwrap();
+    }
+
+    /// What one replica hears, all keep to.
+    #[tokio::test]
+    async fn a_pause_that_one_replica_was_given_stops_the_class_for_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = ledger(&directory).await;
+        let (first, second) = (gate(&ledger, "first"), gate(&ledger, "second"));
+        first.before(RateClass::Bulk).await.unwrap();
+        let pause = Duration::from_mins(10);
+        first.after(RateClass::Bulk, CallOutcome::Throttled { retry_after: Some(pause) }, Duration::ZERO);
+        // Told to the ledger by a task of its own.
+        let stopped = async {
+            loop {
+                let budget = ledger.budget(RateClass::Bulk.name()).await.unwrap().unwrap();
+                if budget.stopped_until > ledger.now().await.unwrap() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), stopped).await.unwrap();
+        let held = tokio::time::timeout(Duration::from_millis(50), second.before(RateClass::Bulk)).await;
+        assert!(held.is_err(), "the other replica called during the pause");
+        second.before(RateClass::Files).await.unwrap();
+    }
+}

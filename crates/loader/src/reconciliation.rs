@@ -9,6 +9,7 @@ use blobs::Blobs;
 use bytes::Bytes;
 use kayako::{CaseId, Client};
 use ledger::Ledger;
+use model::invariant::{Verdict, judge};
 use model::journal::{Entry, What};
 use model::row::{Row, State};
 use model::timing::Timing;
@@ -17,7 +18,6 @@ use runtime::Context;
 use serde::Serialize;
 
 use crate::error::{During, Error};
-use crate::recount::{Verdict, judge};
 use crate::target::{Seen, by_origin_key};
 
 /// Rows read at a time; several look-ups each.
@@ -177,6 +177,7 @@ impl Reconciliation {
                     Verdict::Surplus(others) => (Discrepancy::Surplus, others),
                     Verdict::Strange(others) => (Discrepancy::Strange, others),
                     Verdict::Missing => (Discrepancy::Missing, Vec::new()),
+                    Verdict::Stray(objects) => (Discrepancy::Stray, objects),
                 },
             };
             differences.push(Difference {

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 
 use kayako::CaseId;
+use model::invariant::{Verdict, judge};
 use model::journal::What;
-use model::row::{Arrival, Row};
+use model::row::Row;
 use model::{KayakoId, Kind, RecordKey};
 
 use crate::desk::{Desk, Hands};
@@ -20,33 +21,6 @@ use crate::work::Incoming;
 const MISSED: &str = "x-missed";
 /// An object that was committed and is seen by no look-up so often, a visibility delay apart, is gone: somebody removed it.
 const MISSES: u32 = 3;
-
-/// What the objects of a record's origin key mean.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// As the ledger has it.
-    Fine,
-    /// The record's own object, and others.
-    Surplus(Vec<KayakoId>),
-    /// Others only.
-    Strange(Vec<KayakoId>),
-    /// None, where there should be one.
-    Missing,
-}
-
-/// Judges the active objects of a migrated record's origin key.
-pub(crate) fn judge(row: &Row, objects: &[KayakoId]) -> Verdict {
-    // An adopted or merged record's object carries another key or none.
-    let expected = row.kayako_id.filter(|_| row.arrival == Some(Arrival::Created));
-    let others: Vec<KayakoId> = objects.iter().copied().filter(|id| Some(*id) != expected).collect();
-    match (expected.is_some_and(|id| objects.contains(&id)), others.is_empty()) {
-        (true, true) => Verdict::Fine,
-        (true, false) => Verdict::Surplus(others),
-        (false, true) if expected.is_none() => Verdict::Fine,
-        (false, true) => Verdict::Missing,
-        (false, false) => Verdict::Strange(others),
-    }
-}
 
 impl Desk {
     /// Counts the objects of these records and settles their messages.
@@ -113,7 +87,7 @@ impl Desk {
                         history.push(self.entry(one.run, key, What::Deduplicated { trashed: others }));
                     }
                 }
-                Verdict::Strange(_) => {
+                Verdict::Strange(_) | Verdict::Stray(_) => {
                     tracing::error!(record = %key, "an object of this record is not the one that the ledger knows; look at both");
                 }
                 Verdict::Missing => {
@@ -160,49 +134,4 @@ impl Desk {
 
 fn misses(one: &Incoming) -> u32 {
     one.message.headers.get(MISSED).and_then(|count| count.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use model::row::{Row, State};
-    use model::{Generation, RunNo};
-
-    use super::*;
-
-    fn migrated(arrival: Arrival) -> Row {
-        Row {
-            state: State::Committed,
-            run: RunNo(1),
-            generation: Generation(0),
-            fingerprint: 1,
-            command_hash: 1,
-            kayako_id: Some(KayakoId(7)),
-            arrival: Some(arrival),
-            reason: None,
-            updating: false,
-            doubted: true,
-            flight: None,
-        }
-    }
-
-    #[test]
-    fn the_object_that_the_ledger_knows_stays_and_nothing_else() {
-        let row = migrated(Arrival::Created);
-        let judged = |ids: &[u64]| judge(&row, &ids.iter().copied().map(KayakoId).collect::<Vec<_>>());
-        assert_eq!(judged(&[7]), Verdict::Fine);
-        // Also where another one is older.
-        assert_eq!(judged(&[3, 7, 9]), Verdict::Surplus(vec![KayakoId(3), KayakoId(9)]));
-        assert_eq!(judged(&[]), Verdict::Missing);
-        // Which of them is the record nobody can tell: none is removed.
-        assert_eq!(judged(&[3]), Verdict::Strange(vec![KayakoId(3)]));
-    }
-
-    #[test]
-    fn what_was_adopted_or_merged_has_no_object_under_its_own_key() {
-        for arrival in [Arrival::Adopted, Arrival::Merged] {
-            let row = migrated(arrival);
-            assert_eq!(judge(&row, &[]), Verdict::Fine);
-            assert_eq!(judge(&row, &[KayakoId(8)]), Verdict::Strange(vec![KayakoId(8)]));
-        }
-    }
 }

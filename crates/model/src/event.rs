@@ -49,7 +49,7 @@ pub enum Event {
         now: UnixMillis,
         /// How long after the last possible send a write may still become visible.
         quiet: Duration,
-        /// The earliest probe of a row that was last sent at an unknown time (new epoch): the epoch's start plus quiet.
+        /// The earliest probe of a row that was last sent at an unknown time (new epoch), see [`crate::timing::probe_from`].
         probe_from: UnixMillis,
     },
     /// The holder goes on working.

@@ -10,6 +10,7 @@ pub mod event;
 pub mod facts;
 pub mod failure;
 pub mod ids;
+pub mod invariant;
 pub mod journal;
 pub mod kind;
 pub mod legal;

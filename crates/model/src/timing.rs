@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{Epoch, UnixMillis};
+
 /// Waiting times at their real length, times the scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
@@ -122,6 +124,14 @@ impl Timing {
         }
         Ok(())
     }
+}
+
+/// The earliest moment at which a row of an older epoch can be probed: `epoch_since` is when the current epoch began.
+///
+/// The last intent of an older epoch may be among what was lost. It was stored before the epoch began, it names no moment after its lease's
+/// end, and its request may take effect until the quiet period after that moment is over.
+pub fn probe_from(epoch: Epoch, epoch_since: UnixMillis, lease: Duration, quiet: Duration) -> UnixMillis {
+    if epoch <= Epoch(1) { UnixMillis(i64::MIN) } else { epoch_since.plus(lease).plus(quiet) }
 }
 
 impl Default for Timing {

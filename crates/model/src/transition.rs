@@ -170,8 +170,8 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
                 arrival: None,
                 updating: false,
                 doubted: false,
-                // Nothing was ever sent under the new generation's key, whatever an older epoch may have forgotten.
-                flight: Some(Flight { epoch, not_before: now, ..Flight::default() }),
+                // An older epoch may have forgotten that it had queued and sent this very generation.
+                flight: Some(Flight { epoch: born(epoch), not_before: now, ..Flight::default() }),
                 ..*row
             })
         }
@@ -186,9 +186,6 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
 
 fn registered(run: RunNo, fingerprint: u64, verdict: Verdict, now: UnixMillis, epoch: Epoch) -> Row {
     let (state, reason) = judged(verdict);
-    // In a later epoch a row that seems new may be one whose registration and intent were lost: epoch 0 makes its
-    // first claim probe before anything is sent.
-    let born = if epoch.0 > 1 { Epoch(0) } else { epoch };
     Row {
         state,
         run,
@@ -201,11 +198,17 @@ fn registered(run: RunNo, fingerprint: u64, verdict: Verdict, now: UnixMillis, e
         updating: false,
         doubted: false,
         flight: (state == State::Discovered).then_some(Flight {
-            epoch: born,
+            epoch: born(epoch),
             not_before: now,
             ..Flight::default()
         }),
     }
+}
+
+/// The epoch of a row that seems to be new. In a later epoch it may be one whose registration and intent were lost: epoch 0
+/// makes its first claim probe before anything is sent.
+fn born(epoch: Epoch) -> Epoch {
+    if epoch.0 > 1 { Epoch(0) } else { epoch }
 }
 
 fn judged(verdict: Verdict) -> (State, Option<Reason>) {
@@ -311,7 +314,8 @@ fn claim(
         if not_before > now {
             return Err(Refusal::NotYet { until: not_before });
         }
-        let flight = Flight { epoch, lease: Some(lease), ..flight };
+        // An absence seen before the loss says nothing about what was sent in what was lost.
+        let flight = Flight { epoch, lease: Some(lease), absent_once: false, ..flight };
         if row.state == State::Created {
             return Ok(Row { flight: Some(flight), ..*row });
         }
@@ -356,18 +360,17 @@ fn settle(
     if row.state.is_settled() {
         return Err(Refusal::Settled);
     }
-    match fence {
-        Some(fence) => {
-            held(row, fence, epoch)?;
-            // A row in doubt leaves it through a completed probe only.
-            if row.state == State::InDoubt {
-                return Err(Refusal::Illegal);
-            }
+    if let Some(fence) = fence {
+        held(row, fence, epoch)?;
+        // A row in doubt leaves it through a completed probe only.
+        if row.state == State::InDoubt {
+            return Err(Refusal::Illegal);
         }
-        None => {
-            if !matches!(row.state, State::Discovered | State::Queued) {
-                return Err(Refusal::Illegal);
-            }
+    } else {
+        // Touched in an older epoch, it may have been sent in what was lost: only a loader can find that out.
+        let lost_writes = row.flight.is_none_or(|flight| flight.epoch < epoch);
+        if lost_writes || !matches!(row.state, State::Discovered | State::Queued) {
+            return Err(Refusal::Illegal);
         }
     }
     Ok(Row { state, reason: Some(reason), flight: None, ..*row })

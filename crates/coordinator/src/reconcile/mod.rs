@@ -34,11 +34,10 @@ impl Coordinator {
             }
             return Ok(());
         }
-        // Also after a cancelled run, whose queues were deleted.
-        if self.memory.declared_for != Some(run.number) {
-            self.broker.declare(&migration).await.during("declare the queues")?;
-            self.memory.declared_for = Some(run.number);
-        }
+        // Every turn: a queue that somebody deleted under running services comes back by itself, and so do those of a cancelled run. To
+        // declare what is there already changes nothing and takes a few frames.
+        self.broker.declare(&migration).await.during("declare the queues")?;
+        self.memory.declared_for = Some(run.number);
         let world = self.look(run).await?;
         self.show(&world).await;
         if world.run.status != RunStatus::Running {

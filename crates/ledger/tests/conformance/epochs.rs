@@ -39,7 +39,7 @@ async fn a_new_epoch_voids_claims_and_puts_rows_in_doubt(store: &TestStore) {
     assert_eq!(batch.claims[0], Claim::NotYet { until: old.lease_until }, "its holder may be sending still");
     if let Claim::NotYet { until } = batch.claims[1] {
         assert!(until > batch.now.plus(Duration::ZERO));
-        store.pass(QUIET).await;
+        store.pass(LEASE + QUIET).await;
     } else {
         assert!(!store.url.starts_with("sqlite"), "{:?}", batch.claims[1]);
     }

@@ -1,6 +1,9 @@
 //! The five rules, each with tests that go red without it.
 
+use std::time::Duration;
+
 use model::row::{Arrival, Flight, Lease, Row, State, Wait};
+use model::timing::probe_from;
 use model::transition::{Event, Refusal, Verdict, next};
 use model::{Epoch, Fence, JobId, KayakoId, Reason, RunNo, UnixMillis};
 
@@ -199,6 +202,57 @@ fn what_seems_new_in_a_later_epoch_is_probed() {
         let tried = all(failed, ONE, &[again, claim(AT.0, i64::MIN)]).unwrap();
         assert_eq!(tried.state, expected, "doubted {doubted}, id {kayako_id:?}");
     }
+}
+
+/// Rule 5 again: in a later epoch this generation may have been queued, sent and lost before.
+#[test]
+fn a_new_generation_of_a_later_epoch_is_probed() {
+    let gone = row(State::Committed);
+    for (epoch, expected) in [(ONE, State::Claimed), (Epoch(2), State::InDoubt)] {
+        let again = all(gone, epoch, &[Event::Requeue { now: AT }, claim(AT.0, i64::MIN)]).unwrap();
+        assert_eq!(again.state, expected, "{epoch}");
+    }
+}
+
+/// Rule 5 again: an absence that was seen before the loss may be older than a request that was lost with it. Two look-ups count anew.
+#[test]
+fn an_absence_of_an_older_epoch_counts_for_nothing() {
+    let doubted = row(State::InDoubt);
+    let once =
+        Row { flight: doubted.flight.map(|f| Flight { absent_once: true, lease: None, ..f }), ..doubted };
+    let begun = 50_000;
+    let claimed = next(Some(&once), claim(begun, begun), Epoch(2)).unwrap();
+    assert!(!claimed.flight.unwrap().absent_once);
+    let absent = Event::Absent { fence: Fence(6), confirm_at: UnixMillis(begun + 1_000) };
+    assert_eq!(next(Some(&claimed), absent, Epoch(2)).unwrap().state, State::InDoubt);
+    // Within its own epoch it counts.
+    let again = next(Some(&once), claim(begun, i64::MIN), ONE).unwrap();
+    assert_eq!(next(Some(&again), absent, ONE).unwrap().state, State::Claimed);
+}
+
+/// Rule 5 again: the last intent that was lost may name a moment as late as its lease's end, and its request has the quiet period from then on.
+#[test]
+fn the_first_probe_of_an_epoch_waits_for_the_leases_of_the_older_one() {
+    let (since, lease) = (UnixMillis(50_000), Duration::from_secs(10));
+    assert_eq!(probe_from(Epoch(2), since, lease, QUIET), UnixMillis(64_000));
+    assert_eq!(probe_from(ONE, since, lease, QUIET), UnixMillis(i64::MIN), "nothing can have been lost");
+}
+
+/// Rule 5 again: what was touched in an older epoch may be in Kayako. Nobody leaves it out without holding it.
+#[test]
+fn what_an_older_epoch_touched_is_not_left_out_unprobed() {
+    for state in [State::Discovered, State::Queued] {
+        for event in [
+            Event::Fail { fence: None, reason: Reason::RejectedByKayako },
+            Event::Skip { fence: None, reason: Reason::SourceGone },
+        ] {
+            assert!(next(Some(&row(state)), event, ONE).unwrap().state.is_settled(), "{}", state.name());
+            assert_eq!(next(Some(&row(state)), event, Epoch(2)), Err(Refusal::Illegal), "{}", state.name());
+        }
+    }
+    // What seems new in a later epoch is no exception.
+    let skip = Event::Skip { fence: None, reason: Reason::SourceGone };
+    assert_eq!(next(Some(&registered(Epoch(2))), skip, Epoch(2)), Err(Refusal::Illegal));
 }
 
 /// Waiting, throttling and shutdown never use up an attempt; only what the caller says does.

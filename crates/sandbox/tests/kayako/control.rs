@@ -1,5 +1,6 @@
 //! The control API, as a user's CI drives it.
 
+use sandbox::faults::{Fault, Rule, Schedule, When};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, Heard};
