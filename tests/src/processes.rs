@@ -17,7 +17,7 @@ use crate::waiting::until;
 pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Names another binary to test, such as that of an image.
-const BINARY: &str = "KAYAKO_MIGRATE_TEST_BINARY";
+pub const BINARY: &str = "KAYAKO_MIGRATE_TEST_BINARY";
 
 /// The `kayako-migrate` binary of this checkout, in the profile and target directory of the running test, unless
 /// `KAYAKO_MIGRATE_TEST_BINARY` names another one.

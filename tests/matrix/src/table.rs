@@ -72,41 +72,46 @@ pub fn table(results: &[&Played], seed: u64) -> String {
     text
 }
 
-/// One place of the table: how many kinds have passed, and by name those that have not.
+/// One place of the table: how many kinds have passed, which if it is only some, and which have failed.
 fn words<'a>(cells: &[&Cell], standing: &impl Fn(&Cell) -> Standing<'a>, notes: &mut Vec<&'a str>) -> String {
-    let mut passed = 0;
-    let mut others: Vec<String> = Vec::new();
-    let mut meaningless: Option<usize> = None;
-    let mut with_meaning = 0;
+    let (mut passed, mut failed, mut not_played) = (Vec::new(), Vec::new(), 0);
+    let mut mark = String::new();
     for cell in cells {
-        let name = cell.kind.map_or_else(String::new, |kind| format!(" {}", kind.name()));
-        let found = standing(cell);
-        with_meaning += usize::from(!matches!(found, Standing::WithoutMeaning(_)));
-        match found {
-            Standing::Passed => passed += 1,
-            Standing::Failed => others.push(format!("**FAILED**{name}")),
-            Standing::NotPlayed => others.push(format!("not played{name}")),
+        let name = cell.kind.map_or("", model::Kind::name);
+        match standing(cell) {
+            Standing::Passed => passed.push(name),
+            Standing::Failed => failed.push(name),
+            Standing::NotPlayed => not_played += 1,
             Standing::WithoutMeaning(reason) => {
                 let at = notes.iter().position(|note| *note == reason).unwrap_or_else(|| {
                     notes.push(reason);
                     notes.len() - 1
                 });
-                meaningless = Some(at + 1);
+                mark = format!(" ({})", at + 1);
             }
         }
     }
-    let mark = meaningless.map_or_else(String::new, |at| format!(" ({at})"));
-    if with_meaning == 0 {
+    let all = passed.len() + failed.len() + not_played;
+    if all == 0 {
         return format!("n/a{mark}");
     }
-    if others.len() == with_meaning && others.iter().all(|other| other.starts_with("not played")) {
+    if not_played == all {
         return format!("not played{mark}");
     }
-    let all = match (cells, passed) {
-        ([one], 1) if one.kind.is_none() => "passed".to_owned(),
-        (_, passed) => format!("{passed} of {with_meaning}"),
-    };
-    let parts: Vec<String> = std::iter::once(all + &mark).chain(others).collect();
+    let with_kinds = cells.iter().any(|cell| cell.kind.is_some());
+    let mut parts = Vec::new();
+    match passed.len() {
+        0 => {}
+        some if some == all && with_kinds => parts.push(format!("{some} of {all}{mark}")),
+        some if with_kinds => parts.push(format!("{some} of {all}{mark}: {}", passed.join(" "))),
+        _ => parts.push(format!("passed{mark}")),
+    }
+    if !failed.is_empty() {
+        parts.push(format!("**FAILED** {}", failed.join(" ")).trim_end().to_owned());
+    }
+    if not_played > 0 {
+        parts.push(format!("{not_played} not played"));
+    }
     parts.join(", ")
 }
 
@@ -142,11 +147,12 @@ mod tests {
         let kinds = ["team", "organization", "user", "case"];
         let mut results: Vec<Played> =
             kinds.map(|kind| played(&format!("loader.sent@{kind}:abort"), None)).to_vec();
+        results.push(played("loader.sent@user:error", None));
         results.push(played("loader.sent@case:error", Some("a double")));
         results.push(played("coordinator.leading:abort", None));
         let table = table(&results.iter().collect::<Vec<_>>(), 3);
-        assert!(table.starts_with("5 cells passed, 1 failed,"), "{table}");
-        assert!(table.contains("6 minutes; seed 3; 2026-01-01; commit abc."), "{table}");
+        assert!(table.starts_with("6 cells passed, 1 failed,"), "{table}");
+        assert!(table.contains("7 minutes; seed 3; 2026-01-01; commit abc."), "{table}");
         let row = |point: &str| table.lines().find(|line| line.contains(point)).unwrap();
         assert!(
             row("loader.sent").starts_with("| `loader.sent` | 4 of 4 | 0 of 4, not played team,"),
