@@ -225,3 +225,34 @@ async fn reconciliation_finds_and_repairs_what_is_too_many_and_what_is_missing()
     migration.passed();
     Ok(())
 }
+
+/// The source answers nothing but 500 for longer than any call is repeated. `status` says so, no record fails, and the run goes on by
+/// itself. One record that could be read before the outage is not taken for proof that the others are to blame.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_is_away_for_long_fails_nothing_and_is_told() -> Result<()> {
+    let mut config = config(89, 60);
+    config.faults.zendesk = system_tests::accounts::slow(15);
+    let accounts = Accounts::open(config).await?;
+    let migration = Migration::in_one_process(&accounts)?;
+    let mut run = migration.start(&RUN)?;
+    until("conversations that are read", PATIENCE, async || {
+        let counts = accounts.sandbox.zendesk_server.counts();
+        let read = system_tests::accounts::calls(&counts, |_, path| path.ends_with("/comments"));
+        Ok((read >= 5).then_some(()))
+    })
+    .await?;
+    let broken = rule("", "", When::Always, Fault::ErrorBefore);
+    accounts.sandbox.zendesk_server.set_faults(Schedule { seed: 1, rules: vec![broken] });
+    until("the word that the source is away", PATIENCE, async || {
+        let status = migration.done(&["status"]).await?;
+        let told = status["waiting_for"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        Ok(told.into_iter().any(|reason| reason.starts_with("the source to answer again")).then_some(()))
+    })
+    .await?;
+    accounts.sandbox.zendesk_server.set_faults(Schedule::default());
+    let ended = run.ended().await?;
+    ensure!(ended.code() == Some(0), "the run ended with {ended}: {}", run.document()?);
+    migration.arrived().await?;
+    migration.passed();
+    Ok(())
+}
