@@ -53,7 +53,7 @@ pub enum Discrepancy {
     Missing,
     /// Not the object that the ledger knows, but another under its key.
     Strange,
-    /// An object of a record that did not arrive, as far as the ledger knows.
+    /// Of a record that did not arrive: objects that the ledger does not know.
     Stray,
     /// Kayako's answers did not tell.
     Unknown,
@@ -170,8 +170,6 @@ impl Reconciliation {
             };
             let (discrepancy, others) = match objects {
                 None => (Discrepancy::Unknown, Vec::new()),
-                Some(objects) if !row.state.is_migrated() && objects.is_empty() => continue,
-                Some(objects) if !row.state.is_migrated() => (Discrepancy::Stray, objects),
                 Some(objects) => match judge(row, &objects) {
                     Verdict::Fine => continue,
                     Verdict::Surplus(others) => (Discrepancy::Surplus, others),
