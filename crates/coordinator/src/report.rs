@@ -172,26 +172,36 @@ fn line(key: &RecordKey, row: &Row, links: &Links, details: &HashMap<RecordKey, 
     }
 }
 
+/// The last word about a record.
+enum Told {
+    /// Why it did not arrive; a later success takes it back.
+    Ended(String),
+    /// What was carried differently; stays true of the object.
+    Carried(String),
+}
+
 /// Adds what was carried differently to what is known of a record.
-fn note(found: &mut HashMap<RecordKey, (bool, String)>, key: RecordKey, detail: String) {
-    let told = found.entry(key).or_insert((true, String::new()));
-    if !told.0 || told.1.is_empty() {
-        *told = (true, detail);
-    } else if !told.1.contains(&detail) {
-        told.1.push_str("; ");
-        told.1.push_str(&detail);
+fn note(found: &mut HashMap<RecordKey, Told>, key: RecordKey, detail: String) {
+    match found.get_mut(&key) {
+        // A message that came twice tells it twice.
+        Some(Told::Carried(told)) if told.contains(&detail) => {}
+        Some(Told::Carried(told)) => {
+            told.push_str("; ");
+            told.push_str(&detail);
+        }
+        Some(Told::Ended(_)) | None => drop(found.insert(key, Told::Carried(detail))),
     }
 }
 
 /// The last detail of every record that has one: why it did not arrive, or what was carried differently.
 async fn details(blobs: &Blobs, migration: &MigrationId) -> Result<HashMap<RecordKey, String>, Error> {
-    let mut found: HashMap<RecordKey, (bool, String)> = HashMap::new();
+    let mut found: HashMap<RecordKey, Told> = HashMap::new();
     let mut lines = blobs.scan(migration.as_str());
     while let Some(line) = lines.next().await {
         let Some(Entry { key, what, .. }) = Entry::decode(&line?) else { continue };
         match what {
             What::Failed { detail, .. } | What::Skipped { detail, .. } => {
-                found.insert(key, (false, detail));
+                found.insert(key, Told::Ended(detail));
             }
             What::Noted { detail } => note(&mut found, key, detail),
             What::Extracted { missing, .. } => {
@@ -203,11 +213,14 @@ async fn details(blobs: &Blobs, migration: &MigrationId) -> Result<HashMap<Recor
                 }
             }
             // A success leaves nothing to explain about an earlier failure; what was carried differently stays so.
-            What::Present { .. } if found.get(&key).is_some_and(|(carried, _)| !carried) => {
+            What::Present { .. } if matches!(found.get(&key), Some(Told::Ended(_))) => {
                 found.remove(&key);
             }
             _ => {}
         }
     }
-    Ok(found.into_iter().map(|(key, (_, detail))| (key, detail)).collect())
+    let text = |told| match told {
+        Told::Ended(text) | Told::Carried(text) => text,
+    };
+    Ok(found.into_iter().map(|(key, told)| (key, text(told))).collect())
 }
