@@ -1,15 +1,21 @@
 //! The two sample accounts of a test, in this process, so that they outlive every process that is killed.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result, ensure};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request};
 use sandbox::faults::{Fault, Rule, Schedule, When};
 use sandbox::seed::{Company, Size};
 use sandbox::server::CallCounts;
 use sandbox::zendesk::Limits;
-use sandbox::{Sandbox, SandboxConfig};
+use sandbox::{FaultSchedules, Sandbox, SandboxConfig};
 use serde_json::Value;
+use wire::{Network, Wire};
 
 use crate::fields::Fields;
 use crate::holding::Holding;
+use crate::wires;
 
 /// Length of the protocol's and the accounts' waiting times relative to the real ones: a request may take 1.5 s, the quiet period
 /// is 6 s. Shorter, and a busy machine with two cores would time out for no reason.
@@ -21,7 +27,7 @@ const ENOUGH: u32 = 60_000;
 /// The Kayako account's API and control API, from outside the product.
 #[derive(Debug, Clone)]
 pub struct Control {
-    http: reqwest::Client,
+    wire: Arc<dyn Wire>,
     base: String,
     bearer: String,
 }
@@ -29,25 +35,37 @@ pub struct Control {
 impl Control {
     /// Calls the API (`path` below `/api/v1/`); any answer but success is an error.
     pub async fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-        let url = format!("{}/api/v1/{path}", self.base);
-        let mut request = self.http.request(method.parse()?, url).bearer_auth(&self.bearer);
+        let mut request = Request::new(method.parse()?, format!("{}/api/v1/{path}", self.base).parse()?);
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.bearer))?;
+        request.headers_mut().insert(AUTHORIZATION, bearer);
         if let Some(body) = body {
-            request = request.json(body);
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.to_string().into());
         }
-        let response = request.send().await?;
+        self.answer(request).await
+    }
+
+    /// Reads from the control API (`path` below `/_sandbox/`).
+    pub async fn sandbox(&self, path: &str) -> Result<Value> {
+        self.answer(Request::new(Method::GET, format!("{}/_sandbox/{path}", self.base).parse()?)).await
+    }
+
+    /// Everything the account holds.
+    pub async fn holding(&self) -> Result<Holding> {
+        Holding::read(self).await
+    }
+
+    async fn answer(&self, request: Request) -> Result<Value> {
+        let asked = format!("{} {}", request.method(), request.url().path());
+        let response = self.wire.exchange(request).await?;
         let status = response.status();
         let text = response.text().await?;
-        ensure!(status.is_success(), "{method} {path} answered {status}: {text}");
+        ensure!(status.is_success(), "{asked} answered {status}: {text}");
         if text.is_empty() {
             Ok(Value::Null)
         } else {
             serde_json::from_str(&text).context("an answer in JSON")
         }
-    }
-
-    /// Everything the account holds.
-    pub async fn holding(&self) -> Result<Holding> {
-        Holding::read(&self.http, &self.base).await
     }
 }
 
@@ -99,13 +117,31 @@ pub fn sized(seed: u64, size: Size) -> SandboxConfig {
 }
 
 impl Accounts {
-    /// Opens the accounts. Faults of the configuration begin after the fields have been made.
+    /// Opens the accounts, each on a port. Faults of the configuration begin after the fields have been made.
     pub async fn open(mut config: SandboxConfig) -> Result<Self> {
         let faults = std::mem::take(&mut config.faults);
+        let sandbox = Sandbox::start(config.clone()).await?;
+        let wire = Network::new(reqwest::Client::new());
+        Self::of(sandbox, Arc::new(wire), &config, faults).await
+    }
+
+    /// The same without ports, for clients in this process (see [`crate::wires`]).
+    pub async fn without_ports(mut config: SandboxConfig) -> Result<Self> {
+        let faults = std::mem::take(&mut config.faults);
+        let sandbox = Sandbox::without_ports(config.clone())?;
+        let wire = wires::to(&sandbox.kayako_server);
+        Self::of(sandbox, Arc::new(wire), &config, faults).await
+    }
+
+    async fn of(
+        sandbox: Sandbox,
+        wire: Arc<dyn Wire>,
+        config: &SandboxConfig,
+        faults: FaultSchedules,
+    ) -> Result<Self> {
         let (zendesk, kayako) = (config.zendesk.auth.clone(), config.kayako.clone());
-        let sandbox = Sandbox::start(config).await?;
         let control = Control {
-            http: reqwest::Client::new(),
+            wire,
             base: sandbox.kayako_url.clone(),
             bearer: kayako.oauth_tokens.first().cloned().context("the sandbox has a bearer token")?,
         };

@@ -7,6 +7,8 @@ use sandbox::kayako::{CaseTruth, Mail, OrganizationTruth, PersonTruth, TeamTruth
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::accounts::Control;
+
 /// Everything an account holds, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holding {
@@ -39,14 +41,13 @@ pub struct Contested {
 
 impl Holding {
     /// Reads everything.
-    pub async fn read(http: &reqwest::Client, base: &str) -> Result<Self> {
-        let mails = http.get(format!("{base}/_sandbox/mails")).send().await?.error_for_status()?;
+    pub async fn read(account: &Control) -> Result<Self> {
         Ok(Self {
-            teams: export(http, base, "teams").await?,
-            organizations: export(http, base, "organizations").await?,
-            users: export(http, base, "users").await?,
-            cases: export(http, base, "cases").await?,
-            mails: mails.json().await.context("mails in JSON")?,
+            teams: export(account, "teams").await?,
+            organizations: export(account, "organizations").await?,
+            users: export(account, "users").await?,
+            cases: export(account, "cases").await?,
+            mails: serde_json::from_value(account.sandbox("mails").await?).context("mails in JSON")?,
         })
     }
 
@@ -146,11 +147,11 @@ fn name_of(user: &UserTruth) -> String {
         .unwrap_or_else(|| user.full_name.clone())
 }
 
-async fn export<T: DeserializeOwned>(http: &reqwest::Client, base: &str, kind: &str) -> Result<Vec<T>> {
+async fn export<T: DeserializeOwned>(account: &Control, kind: &str) -> Result<Vec<T>> {
     let mut all = Vec::new();
     loop {
-        let url = format!("{base}/_sandbox/export/{kind}?offset={}", all.len());
-        let page: Exported<T> = http.get(url).send().await?.error_for_status()?.json().await?;
+        let page = account.sandbox(&format!("export/{kind}?offset={}", all.len())).await?;
+        let page: Exported<T> = serde_json::from_value(page)?;
         let done = page.data.is_empty();
         all.extend(page.data);
         if done || all.len() >= page.total_count {

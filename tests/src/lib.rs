@@ -19,3 +19,4 @@ pub mod servers;
 pub mod service_runs;
 pub mod sums;
 pub mod waiting;
+pub mod wires;

@@ -10,6 +10,7 @@ use serde_json::Value;
 /// Layer of each crate. A new crate must be put here, or the check fails.
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
+    ("wire", 0),
     ("runtime", 1),
     ("queue", 1),
     ("ledger", 1),
@@ -26,6 +27,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("benchmark", 5),
     ("protocol-model", 5),
     ("crash-matrix", 6),
+    ("simulation", 6),
 ];
 
 /// What is wrong with an edge, if anything.

@@ -12,6 +12,7 @@ use runtime::{Context, Variables};
 use secrecy::SecretString;
 use sources::zendesk::{Auth, Grant, Identities, OAuth, Settings, Zendesk};
 use sources::{InProcessKeeper, Pace, Source, TokenKeeper};
+use wire::Wire;
 
 use crate::failure::{Code, Failure};
 
@@ -40,12 +41,29 @@ pub(crate) enum Tokens<'a> {
     Own,
 }
 
+/// The ways to the two accounts; absent: over the network.
+#[derive(Debug, Clone, Default)]
+pub struct Wires {
+    /// To the source.
+    pub source: Option<Arc<dyn Wire>>,
+    /// To Kayako.
+    pub target: Option<Arc<dyn Wire>>,
+}
+
+impl Wires {
+    /// Over the network, both.
+    pub fn network() -> Self {
+        Self::default()
+    }
+}
+
 /// The source account of a plan; calls nothing.
 pub(crate) fn source(
     plan: &Plan,
     variables: &Variables,
     pace: Arc<dyn Pace>,
     tokens: &Tokens<'_>,
+    wires: &Wires,
 ) -> Result<Arc<dyn Source>, Failure> {
     let SourcePlan::Zendesk(zendesk) = &plan.source;
     let auth = match &zendesk.auth {
@@ -80,6 +98,7 @@ pub(crate) fn source(
     settings.page_size = u16::try_from(zendesk.page_size).unwrap_or(1_000);
     settings.identities = if zendesk.identities { Identities::Always } else { Identities::Never };
     settings.attachment_limit = plan.limits.max_attachment_bytes;
+    settings.wire.clone_from(&wires.source);
     Ok(Arc::new(Zendesk::new(settings, pace)?))
 }
 
@@ -89,6 +108,7 @@ pub(crate) fn target(
     variables: &Variables,
     timing: &Timing,
     gate: Arc<dyn Gate>,
+    wires: &Wires,
 ) -> Result<Client, Failure> {
     let credentials = Credentials::Password {
         email: plan.target.email.to_string(),
@@ -104,5 +124,6 @@ pub(crate) fn target(
     };
     config.max_in_flight = plan.limits.load_in_flight;
     config.legacy_ids_per_lookup = usize::try_from(plan.target.legacy_ids_per_lookup).unwrap_or(50);
+    config.wire.clone_from(&wires.target);
     Ok(Client::new(config, gate)?)
 }

@@ -17,11 +17,12 @@ use model::plan::Plan;
 use model::timing::Timing;
 use queue::{Address, Broker, InProcess, Ladder, RabbitConfig, RabbitMq};
 use runtime::{Context, Draining, Metrics, Shutdown, Valve, Variables};
-use sources::{LocalPace, Source};
+use sources::Source;
 use transformer::Transformer;
 
-use crate::accounts::{self, Tokens};
+use crate::accounts::{self, Tokens, Wires};
 use crate::failure::Failure;
+use crate::survey;
 
 /// Tasks an extractor does side by side, all within `limits.extract_in_flight` records. One of them reads a shard; three are left
 /// for parents that cases ask for, which must never queue behind a listing.
@@ -71,6 +72,8 @@ pub struct Station {
     pub variables: Variables,
     /// The source account if it is open already, with what was learned of its limits. Absent: opened by who needs it.
     pub source: Option<Arc<dyn Source>>,
+    /// The ways to the two accounts.
+    pub wires: Wires,
 }
 
 type Task = Pin<Box<dyn Future<Output = Result<(), Box<dyn StdError + Send + Sync>>> + Send>>;
@@ -126,6 +129,18 @@ impl Station {
         Ok(())
     }
 
+    /// The plan with the source's ids in place of names, as a run needs it.
+    ///
+    /// # Errors
+    /// The source does not answer, or does not have what the plan names.
+    pub async fn resolved(&self) -> Result<Plan, Failure> {
+        if !survey::uses_names(&self.plan) {
+            return Ok(self.plan.clone());
+        }
+        let source = self.source()?;
+        survey::resolve(&self.plan, source.as_ref(), &source.catalogue().await?).await
+    }
+
     /// The source account, within the budget shared by all processes.
     pub(crate) fn source(&self) -> Result<Arc<dyn Source>, Failure> {
         if let Some(source) = &self.source {
@@ -135,7 +150,7 @@ impl Station {
         let configured = zendesk.requests_per_minute.map(std::num::NonZeroU32::get);
         let pace = LedgerPace::new(self.ledger.clone(), self.context.clone(), configured, zendesk.share);
         let tokens = Tokens::Shared { ledger: &self.ledger, context: &self.context, owner: &self.owner };
-        accounts::source(&self.plan, &self.variables, Arc::new(pace), &tokens)
+        accounts::source(&self.plan, &self.variables, Arc::new(pace), &tokens, &self.wires)
     }
 
     fn extractor(&self, valve: &Valve, draining: Draining) -> Result<Task, Failure> {
@@ -176,7 +191,7 @@ impl Station {
         let (limits, target) = (&self.plan.limits, &self.plan.target);
         let context = self.context.fork("loader");
         let gate = account_gate(&self.plan, &self.ledger, &context, &self.timing, self.owner.clone())?;
-        let client = accounts::target(&self.plan, &self.variables, &self.timing, Arc::new(gate))?;
+        let client = accounts::target(&self.plan, &self.variables, &self.timing, Arc::new(gate), &self.wires)?;
         let bounded = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         let settings = loader::Settings {
             migration: self.plan.name.clone(),
@@ -240,7 +255,5 @@ pub(crate) fn account_gate(
 /// The first part of every origin key. Asked of the source module, which alone knows how its accounts are named, without any of
 /// the source's credentials, which a loader does not have.
 pub(crate) fn origin(plan: &Plan) -> Result<Origin, Failure> {
-    let nobody = sources::zendesk::Auth::Bearer(String::from("none").into());
-    let settings = sources::zendesk::Settings::new(plan.source.url().as_url().clone(), nobody);
-    Ok(sources::zendesk::Zendesk::new(settings, Arc::new(LocalPace::default()))?.origin())
+    Ok(sources::zendesk::origin(plan.source.url().as_url())?)
 }

@@ -14,7 +14,7 @@
     reason = "texts of a few lines; `write!` would bring a result that cannot fail to every one of them"
 )]
 
-mod accounts;
+pub mod accounts;
 mod arguments;
 pub mod assemble;
 mod commands;

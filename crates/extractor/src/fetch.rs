@@ -1,6 +1,6 @@
 //! Reads records by id: parents that no listing has shown, the cases of a demo, records whose message was lost.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use ledger::Registration;
 use model::journal::What;
@@ -53,7 +53,7 @@ impl Desk {
     /// read until they are found again: what is lost on the way arrives as if it were not. Returns the others.
     async fn in_listings_only(&self, errand: &Errand, gone: Vec<RecordKey>) -> Result<Vec<RecordKey>, Error> {
         let listed = |key: &RecordKey| matches!(key.kind, Kind::Organization | Kind::Team);
-        let (mut wanted, others): (HashSet<RecordKey>, Vec<RecordKey>) = {
+        let (mut wanted, others): (BTreeSet<RecordKey>, Vec<RecordKey>) = {
             let (wanted, others): (Vec<_>, Vec<_>) = gone.into_iter().partition(listed);
             (wanted.into_iter().collect(), others)
         };

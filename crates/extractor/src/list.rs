@@ -69,6 +69,7 @@ impl Desk {
         loop {
             let room = abreast.len() < PAGES_ABREAST;
             tokio::select! {
+                biased;
                 Some(step) = OptionFuture::from(listing.as_mut()), if room => {
                     listing = None;
                     match step? {

@@ -3,10 +3,12 @@
 //! Constraint: credentials are sent to `https` addresses only, or to loopback (the sandbox).
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::{Host, Url};
+use wire::Wire;
 
 use crate::error::Error;
 
@@ -87,6 +89,8 @@ pub struct ClientConfig {
     pub emails_per_filter: usize,
     /// Items per page when a whole list is read. 100 is what other clients use.
     pub page_size: usize,
+    /// The way to the account; absent: over the network, with the settings above.
+    pub wire: Option<Arc<dyn Wire>>,
 }
 
 impl ClientConfig {
@@ -102,6 +106,7 @@ impl ClientConfig {
             legacy_ids_per_lookup: 50,
             emails_per_filter: 200,
             page_size: 100,
+            wire: None,
         }
     }
 

@@ -6,7 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use url::Url;
+use wire::{Network, Trouble, Wire};
 
 use crate::call::{Body, Call, Request, Verb};
 use crate::config::ClientConfig;
@@ -28,7 +31,7 @@ pub(crate) struct RawAnswer {
 
 #[derive(Debug)]
 pub(crate) struct Transport {
-    http: reqwest::Client,
+    wire: Arc<dyn Wire>,
     base: String,
     max_response_bytes: usize,
 }
@@ -36,23 +39,11 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
         let (base, loopback) = config.base()?;
-        let mut builder = reqwest::Client::builder()
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(&config.user_agent)
-            .connect_timeout(config.timeouts.connect)
-            .pool_max_idle_per_host(config.max_in_flight)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(30));
-        if loopback {
-            // A proxy set for the internet must not see, or swallow, calls to the sandbox.
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|_| Error::Config {
-            problem: "the HTTP client refuses the user agent or the TLS settings",
-        })?;
-        Ok(Self { http, base, max_response_bytes: config.max_response_bytes })
+        let wire = match &config.wire {
+            Some(wire) => Arc::clone(wire),
+            None => Arc::new(network(config, loopback)?),
+        };
+        Ok(Self { wire, base, max_response_bytes: config.max_response_bytes })
     }
 
     /// Sends and reads to the end within `timeout`.
@@ -63,38 +54,55 @@ impl Transport {
         timeout: Duration,
     ) -> Result<RawAnswer, Error> {
         let call = request.call;
-        let address = format!("{}{}", self.base, call.path());
-        let mut builder = match call.verb {
-            Verb::Get => self.http.get(address),
-            Verb::Post => self.http.post(address),
-            Verb::Put => self.http.put(address),
-            Verb::Delete => self.http.delete(address),
-        };
+        let built = self.build(request, authorisation, timeout)?;
+        let response = self.wire.exchange(built).await.map_err(|error| transport_error(call, error))?;
+        self.read(call, response).await
+    }
+
+    fn build(
+        &self,
+        request: &Request,
+        authorisation: HeaderMap,
+        timeout: Duration,
+    ) -> Result<reqwest::Request, Error> {
+        let call = request.call;
+        let mut url = Url::parse(&format!("{}{}", self.base, call.path()))
+            .map_err(|_| Error::not_sent(call, NotSentCause::Build))?;
         if !request.query.is_empty() {
-            builder = builder.query(&request.query);
+            url.query_pairs_mut().extend_pairs(&request.query);
         }
-        builder = builder
-            .headers(authorisation)
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .timeout(timeout);
-        builder = match &request.body {
-            Body::Empty => builder,
+        let method = match call.verb {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+            Verb::Delete => Method::DELETE,
+        };
+        let mut built = reqwest::Request::new(method, url);
+        *built.timeout_mut() = Some(timeout);
+        let headers = built.headers_mut();
+        *headers = authorisation;
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let bytes = match &request.body {
+            Body::Empty => None,
             Body::Json(bytes) => {
-                builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(bytes.clone())
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Some(bytes.clone())
             }
             Body::Raw { bytes, content_type, content_md5 } => {
                 // A source's content type can be anything; one that is no header value is no reason to fail.
                 let content_type = HeaderValue::from_str(content_type)
                     .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-                let builder = builder.header(CONTENT_TYPE, content_type).body(bytes.clone());
-                match content_md5 {
-                    Some(md5) => builder.header(CONTENT_MD5, md5),
-                    None => builder,
+                headers.insert(CONTENT_TYPE, content_type);
+                if let Some(md5) = content_md5
+                    && let Ok(md5) = HeaderValue::from_str(md5)
+                {
+                    headers.insert(CONTENT_MD5, md5);
                 }
+                Some(bytes.clone())
             }
         };
-        let response = builder.send().await.map_err(|error| transport_error(call, error))?;
-        self.read(call, response).await
+        *built.body_mut() = bytes.map(Into::into);
+        Ok(built)
     }
 
     async fn read(&self, call: Call, mut response: reqwest::Response) -> Result<RawAnswer, Error> {
@@ -111,7 +119,7 @@ impl Transport {
         let csrf = headers.get(CSRF_TOKEN).cloned();
         let expected = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
         let mut body = Vec::with_capacity(expected.min(self.max_response_bytes));
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(call, error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(call, error.into()))? {
             // Counted after decompression: a small compressed answer can be huge.
             if body.len() + chunk.len() > self.max_response_bytes {
                 return Err(Error::unreadable(call, status, UnreadableCause::TooLong));
@@ -122,22 +130,34 @@ impl Transport {
     }
 }
 
-/// `is_connect` is asked first: a connect timeout is both, and nothing was sent.
-fn transport_error(call: Call, error: reqwest::Error) -> Error {
-    // The address holds the query, which can hold e-mail addresses.
-    let error = error.without_url();
-    if error.is_connect() {
-        return Error::NotSent { call, cause: NotSentCause::Connect, source: Some(Arc::new(error)) };
+/// Connections to the account.
+fn network(config: &ClientConfig, loopback: bool) -> Result<Network, Error> {
+    let mut builder = reqwest::Client::builder()
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .user_agent(&config.user_agent)
+        .connect_timeout(config.timeouts.connect)
+        .pool_max_idle_per_host(config.max_in_flight)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_secs(30));
+    if loopback {
+        // A proxy set for the internet must not see, or swallow, calls to the sandbox.
+        builder = builder.no_proxy();
     }
-    if error.is_builder() {
-        return Error::NotSent { call, cause: NotSentCause::Build, source: Some(Arc::new(error)) };
-    }
-    let cause = if error.is_timeout() {
-        LostCause::Timeout
-    } else if error.is_body() || error.is_decode() {
-        LostCause::Body
-    } else {
-        LostCause::Reset
+    let client = builder
+        .build()
+        .map_err(|_| Error::Config { problem: "the HTTP client refuses the user agent or the TLS settings" })?;
+    Ok(Network::new(client))
+}
+
+fn transport_error(call: Call, wire::Error { trouble, source }: wire::Error) -> Error {
+    let cause = match trouble {
+        Trouble::NotConnected => return Error::NotSent { call, cause: NotSentCause::Connect, source },
+        Trouble::NotBuilt => return Error::NotSent { call, cause: NotSentCause::Build, source },
+        Trouble::Timeout => LostCause::Timeout,
+        Trouble::Body => LostCause::Body,
+        Trouble::Broken => LostCause::Reset,
     };
-    Error::NoAnswer { call, cause, source: Some(Arc::new(error)) }
+    Error::NoAnswer { call, cause, source }
 }

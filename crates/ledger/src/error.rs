@@ -81,6 +81,10 @@ pub enum Error {
     /// The file or its lock could not be opened.
     #[error("the ledger file could not be opened")]
     File(#[from] std::io::Error),
+    /// The step may or may not have been done. Only a simulation's ledger says so ([`crate::Interruption`]); Redis says
+    /// [`Error::Redis`].
+    #[error("the ledger's answer was lost")]
+    AnswerLost,
     /// The process is shutting down.
     #[error("the ledger was closed")]
     Closed,
@@ -89,7 +93,11 @@ pub enum Error {
 impl Error {
     /// Whether the answer was lost, so that the step may or may not have happened.
     pub(crate) fn is_unsure(&self) -> bool {
-        matches!(self, Self::Redis(error) if is_lost_answer(error))
+        match self {
+            Self::AnswerLost => true,
+            Self::Redis(error) => is_lost_answer(error),
+            _ => false,
+        }
     }
 }
 
@@ -110,6 +118,7 @@ impl Classify for Error {
             Self::Redis(error) if error.is_connection_refusal() => FailureClass::NotSent,
             // Every operation may be repeated: rows are compared before they are swapped.
             Self::Redis(error) if is_lost_answer(error) => FailureClass::Ambiguous,
+            Self::AnswerLost => FailureClass::Ambiguous,
             Self::Closed => FailureClass::Death,
             Self::Damaged { .. }
             | Self::Document { .. }

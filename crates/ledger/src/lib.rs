@@ -34,6 +34,6 @@ pub use error::Error;
 pub use ledger::Ledger;
 pub use locks::LockToken;
 pub use natural::NaturalKey;
-pub use options::{Access, Clock, OpenOptions, Opening};
+pub use options::{Access, Clock, Interruption, OpenOptions, Opening, Steps};
 pub use register::{Outcome, Registered, Registration};
 pub use store::{Cursor, Page};

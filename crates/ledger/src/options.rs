@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use model::UnixMillis;
+
+use crate::error::Error;
 
 /// Where an embedded ledger takes its time from. Redis uses the server's own.
 pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
@@ -31,6 +34,27 @@ pub enum Access {
     Beside,
 }
 
+/// What comes between an embedded ledger's steps and their callers in a simulation: time that passes, steps that are not done, answers that
+/// are lost.
+#[async_trait]
+pub trait Interruption: Send + Sync {
+    /// Before a step. An error: the step is not done, and this is its answer.
+    async fn before(&self) -> Result<(), Error>;
+
+    /// After a step, which took effect. An error: this is its answer.
+    async fn after(&self) -> Result<(), Error>;
+}
+
+/// Where an embedded ledger does its steps.
+#[derive(Clone, Default)]
+pub enum Steps {
+    /// Each on a blocking thread, so that a slow disk holds up nobody else.
+    #[default]
+    OnThreads,
+    /// On the caller's thread: for a simulation, in which nothing may happen in an order that it did not choose.
+    Inline(Arc<dyn Interruption>),
+}
+
 /// How a ledger is opened.
 #[derive(Clone)]
 pub struct OpenOptions {
@@ -40,6 +64,8 @@ pub struct OpenOptions {
     pub access: Access,
     /// Time of an embedded ledger. Default: the system's clock.
     pub clock: Clock,
+    /// Where an embedded ledger does its steps.
+    pub steps: Steps,
     /// First part of every Redis key. Default `km`; tests use one of their own each.
     pub prefix: String,
     /// How long one answer of Redis may take. Default 10 s: a script over hundreds of rows on a busy server
@@ -54,6 +80,7 @@ impl OpenOptions {
             opening: Opening::Create { expected_records },
             access: Access::Work,
             clock: Arc::new(system_clock),
+            steps: Steps::default(),
             prefix: "km".to_owned(),
             response_timeout: Duration::from_secs(10),
         }

@@ -1,8 +1,8 @@
 //! Claims a batch: which of its records may be worked on now, and with which parents' ids.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use ledger::{Claim, ClaimRequest, ParentState};
@@ -13,6 +13,7 @@ use model::row::{Row, State, Wait};
 use model::{Fence, KayakoId, Kind, Reason, RecordKey};
 use queue::{Message, Stage};
 use runtime::propagation;
+use tokio::time::Instant;
 
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
@@ -205,7 +206,7 @@ impl Desk {
         run: model::RunNo,
         plan: &str,
     ) -> Result<(), Error> {
-        let mut wanted: HashMap<Kind, Vec<RecordKey>> = HashMap::new();
+        let mut wanted: BTreeMap<Kind, Vec<RecordKey>> = BTreeMap::new();
         for key in missing {
             if asked.first_time(&key, self.timing.lost_after / 10).await {
                 wanted.entry(key.kind).or_default().push(key);

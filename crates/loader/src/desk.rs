@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use blobs::Blobs;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use model::{Fence, MigrationId, Origin, RecordKey, RunNo, UnixMillis};
 use queue::{Broker, Delivery, Publisher, QueueName, Stage};
 use runtime::Context;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::catalogue::Catalogue;
 use crate::error::{During, Error};
@@ -151,6 +152,7 @@ impl Desk {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
+                biased;
                 done = &mut work => return done,
                 () = self.context.clock.sleep(self.timing.lease / 3) => {
                     // A request on its way is not given up for one lost renewal: a lease that ends is noticed by the ledger, which

@@ -4,7 +4,7 @@
 //! Constraint: nothing of an adopted object is overwritten. What is added to it is only what its children need: an
 //! agent's membership in the teams whose cases it is assigned to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use futures::stream::{self, StreamExt};
 use kayako::{CaseId, CaseUpdate, NoteOwner, OrganizationId, RateClass, TeamId, UserId, UserUpdate};
@@ -301,7 +301,7 @@ impl Desk {
 
     /// Adds agents to their teams, one listing and at most one call per team. Answers per record.
     async fn join_teams(&self, works: &[(Work, Option<Object>)]) -> Vec<Result<(), kayako::Error>> {
-        let mut wanted: HashMap<TeamId, Vec<(usize, KayakoId)>> = HashMap::new();
+        let mut wanted: BTreeMap<TeamId, Vec<(usize, KayakoId)>> = BTreeMap::new();
         for (at, (work, _)) in works.iter().enumerate() {
             let LoadCommand::User(user) = work.command() else { continue };
             // The default agent is not made a member of everybody's teams.

@@ -4,7 +4,7 @@
 //! already waited for the quiet period. Absence counts only when two completed look-ups, one visibility delay apart, agree. Several objects
 //! of one origin key are a double: the oldest stays, the others go to the trash.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -96,7 +96,7 @@ impl Desk {
         hands: &Hands,
         works: Vec<Work>,
     ) -> (Vec<Work>, Vec<(Work, Ending)>, Option<kayako::Error>) {
-        let mut by_job: HashMap<Option<JobId>, Vec<Work>> = HashMap::new();
+        let mut by_job: BTreeMap<Option<JobId>, Vec<Work>> = BTreeMap::new();
         for work in works {
             by_job.entry(work.flight().job).or_default().push(work);
         }

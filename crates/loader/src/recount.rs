@@ -32,7 +32,7 @@ impl Desk {
     ) -> Result<(), Error> {
         let keys: Vec<RecordKey> = incoming.iter().map(|one| one.load.key.clone()).collect();
         let rows = self.ledger.rows(&keys).await.during("read rows to count")?;
-        hands.set_clock(std::time::Instant::now(), self.ledger.now().await.during("read the time")?);
+        hands.set_clock(tokio::time::Instant::now(), self.ledger.now().await.during("read the time")?);
         let mut asked: Vec<(Incoming, Row, String)> = Vec::new();
         for (one, row) in incoming.into_iter().zip(rows) {
             match row.filter(|row| row.doubted && row.state.is_migrated()) {

@@ -46,6 +46,7 @@ pub(crate) async fn watched<T>(limit: Duration, work: impl Future<Output = T>) -
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
+                biased;
                 done = &mut work => return Some(done),
                 () = sleep(limit / LOOKS) => if watch.stands_still(limit) { return None },
             }

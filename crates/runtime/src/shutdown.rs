@@ -213,6 +213,13 @@ impl Shutdown {
         self.shared.context.crash.release();
     }
 
+    /// Ends every task where it stands, as the death of the process does: nothing is finished or given back but what dropping does.
+    /// For simulations.
+    pub fn abort(&self) {
+        self.begin(Reason::TaskFailed);
+        self.shared.abort();
+    }
+
     /// What tasks watch.
     pub fn draining(&self) -> Draining {
         Draining { begun: self.shared.begun.clone(), forced: self.shared.forced.clone() }
@@ -275,9 +282,7 @@ impl Shutdown {
                 biased;
                 () = self.shared.tracker.wait() => {}
                 () = clock.sleep(ABORT_AFTER_FORCE) => {
-                    for (_, abort) in self.shared.state().running.values() {
-                        if let Some(abort) = abort { abort.abort(); }
-                    }
+                    self.shared.abort();
                     self.shared.tracker.wait().await;
                 }
             }
@@ -294,6 +299,12 @@ impl Shutdown {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abort(&self) {
+        // Taken first: a task that ends leaves the list.
+        let running: Vec<_> = self.state().running.values().filter_map(|(_, abort)| abort.clone()).collect();
+        running.iter().for_each(AbortHandle::abort);
     }
 
     fn begin(&self, reason: Reason) {

@@ -6,6 +6,7 @@
 //! Both accounts have a control API below `/_sandbox/` on their own port, without login:
 //! [`server`] serves `calls`, `calls/reset` and `faults` for both; [`kayako`] and [`zendesk`] add their own.
 
+pub mod clock;
 pub mod faults;
 pub mod kayako;
 pub mod population;
@@ -127,9 +128,7 @@ impl std::fmt::Debug for Sandbox {
 impl Sandbox {
     /// Opens both accounts, fills Kayako with the people who exist beforehand, and serves.
     pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
-        let kayako = kayako::Account::new(&config.kayako)?;
-        population::fill(&kayako, &config)?;
-        let zendesk = zendesk::Account::new(config.zendesk);
+        let (kayako, zendesk, config) = open(config)?;
         let serve = async |account, port, router, schedule| {
             let refuse = |source| SandboxError::Listen { account, source };
             let listener =
@@ -140,22 +139,35 @@ impl Sandbox {
             serve("kayako", config.kayako_port, kayako.router(), config.faults.kayako).await?;
         let zendesk_server =
             serve("zendesk", config.zendesk_port, zendesk.router(), config.faults.zendesk).await?;
-        let kayako_url = format!("http://{}", kayako_server.address());
+        let url = |server: &Server| server.address().map(|address| format!("http://{address}")).unwrap_or_default();
+        let (kayako_url, zendesk_url) = (url(&kayako_server), url(&zendesk_server));
         kayako.set_base_url(&kayako_url);
-        Ok(Self {
-            zendesk_url: format!("http://{}", zendesk_server.address()),
-            kayako_url,
-            kayako,
-            zendesk,
-            kayako_server,
-            zendesk_server,
-        })
+        Ok(Self { kayako_url, zendesk_url, kayako, zendesk, kayako_server, zendesk_server })
+    }
+
+    /// The same without ports: for callers in this process, by [`Server::answer`].
+    pub fn without_ports(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let (kayako, zendesk, config) = open(config)?;
+        let kayako_server = Server::without_port(kayako.router(), config.faults.kayako);
+        let zendesk_server = Server::without_port(zendesk.router(), config.faults.zendesk);
+        // Ports of this machine on which nothing ever listens: who calls them over the network is refused.
+        let (kayako_url, zendesk_url) = ("http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned());
+        kayako.set_base_url(&kayako_url);
+        Ok(Self { kayako_url, zendesk_url, kayako, zendesk, kayako_server, zendesk_server })
     }
 
     /// Closes all connections and waits until nothing runs any more.
     pub async fn shutdown(&self) {
         futures::join!(self.kayako_server.shutdown(), self.zendesk_server.shutdown());
     }
+}
+
+/// Both accounts, not served yet.
+fn open(config: SandboxConfig) -> Result<(kayako::Account, zendesk::Account, SandboxConfig), SandboxError> {
+    let kayako = kayako::Account::new(&config.kayako)?;
+    population::fill(&kayako, &config)?;
+    let zendesk = zendesk::Account::new(config.zendesk.clone());
+    Ok((kayako, zendesk, config))
 }
 
 /// Locks, also after a panic elsewhere: a sandbox goes on.

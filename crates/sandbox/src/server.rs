@@ -47,10 +47,12 @@ struct Desk {
     counts: Mutex<CallCounts>,
 }
 
-/// One account being served. Dropping it leaves the server running until the runtime ends; use [`Server::shutdown`].
-#[derive(Debug)]
+/// One account being served, on a port or to callers in the same process. Dropping it leaves the server running until the runtime ends;
+/// use [`Server::shutdown`].
+#[derive(Debug, Clone)]
 pub struct Server {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
+    router: Router,
     desk: Arc<Desk>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -62,7 +64,14 @@ impl Server {
     ///
     /// Fails only if the listener cannot name its address.
     pub fn start(listener: TcpListener, router: Router, schedule: Schedule) -> std::io::Result<Self> {
-        let address = listener.local_addr()?;
+        let mut server = Self::without_port(router, schedule);
+        server.address = Some(listener.local_addr()?);
+        server.tasks.spawn(accept(listener, server.clone()));
+        Ok(server)
+    }
+
+    /// Serves `router` to [`Server::answer`] only.
+    pub fn without_port(router: Router, schedule: Schedule) -> Self {
         let stop = CancellationToken::new();
         let desk =
             Arc::new(Desk { stop: stop.clone(), faults: Faults::new(schedule), counts: Mutex::default() });
@@ -72,14 +81,17 @@ impl Server {
             .route("/_sandbox/faults", get(read_faults).put(write_faults))
             .with_state(Arc::clone(&desk));
         let router = control.fallback_service(router);
-        let tasks = TaskTracker::new();
-        tasks.spawn(accept(listener, router, Arc::clone(&desk), stop.clone(), tasks.clone()));
-        Ok(Self { address, desk, stop, tasks })
+        Self { address: None, router, desk, stop, tasks: TaskTracker::new() }
     }
 
-    /// Where the account listens.
-    pub fn address(&self) -> SocketAddr {
+    /// Where the account listens, if it does.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Answers one call as over a connection; `None`: the connection breaks. The call is carried out even if the future is dropped.
+    pub async fn answer(&self, request: Request) -> Option<Response> {
+        answer(request, self.router.clone(), Arc::clone(&self.desk), self.tasks.clone()).await
     }
 
     /// Replaces the fault schedule; the same as `PUT /_sandbox/faults`.
@@ -105,13 +117,8 @@ impl Server {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    desk: Arc<Desk>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) {
+async fn accept(listener: TcpListener, server: Server) {
+    let Server { stop, tasks, .. } = &server;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -119,7 +126,7 @@ async fn accept(
         };
         match accepted {
             Ok((stream, _peer)) => {
-                let connection = serve_connection(stream, router.clone(), Arc::clone(&desk), tasks.clone());
+                let connection = serve_connection(stream, server.clone());
                 let stop = stop.clone();
                 tasks.spawn(async move {
                     tokio::select! {
@@ -137,12 +144,12 @@ async fn accept(
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, desk: Arc<Desk>, tasks: TaskTracker) {
+async fn serve_connection(stream: TcpStream, server: Server) {
     // Answers are small and written whole: waiting for more bytes only adds latency. Failure to set it is harmless.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let call = answer(request.map(Body::new), router.clone(), Arc::clone(&desk), tasks.clone());
-        async move { call.await.ok_or(Dropped) }
+        let server = server.clone();
+        async move { server.answer(request.map(Body::new)).await.ok_or(Dropped) }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

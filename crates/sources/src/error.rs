@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Classify, FailureClass, RecordKey};
+use wire::Trouble;
 
 /// How an answer got lost after the request was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,7 @@ pub enum Error {
         endpoint: &'static str,
         /// The transport's own error.
         #[source]
-        source: Arc<reqwest::Error>,
+        source: Option<Arc<reqwest::Error>>,
     },
     /// Sent, and then nothing.
     #[error("{endpoint} was sent, but {cause}")]
@@ -184,19 +185,15 @@ impl Error {
     }
 
     /// Sorts a transport error by what it proves.
-    pub(crate) fn transport(endpoint: &'static str, error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        if error.is_connect() || error.is_builder() {
-            return Self::NotSent { endpoint, source: Arc::new(error) };
-        }
-        let cause = if error.is_timeout() {
-            LostCause::Timeout
-        } else if error.is_body() || error.is_decode() {
-            LostCause::Body
-        } else {
-            LostCause::Reset
+    pub(crate) fn transport(endpoint: &'static str, error: impl Into<wire::Error>) -> Self {
+        let wire::Error { trouble, source } = error.into();
+        let cause = match trouble {
+            Trouble::NotConnected | Trouble::NotBuilt => return Self::NotSent { endpoint, source },
+            Trouble::Timeout => LostCause::Timeout,
+            Trouble::Body => LostCause::Body,
+            Trouble::Broken => LostCause::Reset,
         };
-        Self::NoAnswer { endpoint, cause, source: Some(Arc::new(error)) }
+        Self::NoAnswer { endpoint, cause, source }
     }
 }
 

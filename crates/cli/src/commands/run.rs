@@ -27,6 +27,7 @@ use crate::output::progress::Progress;
 use crate::output::{document, table};
 use crate::places::{PlaceArguments, Places};
 use crate::shell::{Shell, timing};
+use crate::accounts::Wires;
 use crate::{accounts, survey};
 
 /// From the first signal until everything is let go. Orchestrators kill after 30 s.
@@ -178,7 +179,7 @@ async fn looked_at(
     let source = open_source(shell, &plan, scale, ledger)?;
     source.check().await?;
     if !services_elsewhere {
-        let client = accounts::target(&plan, &shell.variables, &timing(&plan, scale)?, Arc::new(OpenGate))?;
+        let client = accounts::target(&plan, &shell.variables, &timing(&plan, scale)?, Arc::new(OpenGate), &Wires::network())?;
         client.check_session().await?;
     }
     if !names {
@@ -223,6 +224,7 @@ fn station(
         metrics: Metrics::new()?,
         variables: variables.clone(),
         source: None,
+        wires: Wires::network(),
     })
 }
 

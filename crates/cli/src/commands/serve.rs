@@ -18,6 +18,7 @@ use runtime::{
     Condition, Context, Draining, Metrics, OperatorPort, Readiness, RetryPolicy, Shutdown, operator_routes,
 };
 
+use crate::accounts::Wires;
 use crate::assemble::{Role, Station, rabbit_broker};
 use crate::commands::run::{GRACE, owner, refuse_strangers};
 use crate::exit::Exit;
@@ -140,6 +141,7 @@ impl Server<'_> {
                 metrics: self.metrics.clone(),
                 variables: self.shell.variables.clone(),
                 source: None,
+                wires: Wires::network(),
             };
             let worked = self.work(station, &commands, &stored).await;
             broker.close().await;

@@ -10,7 +10,7 @@ use coordinator::Commands;
 use loader::{Difference, Discrepancy, Reconciled, Reconciliation};
 use serde_json::json;
 
-use crate::accounts;
+use crate::accounts::{self, Wires};
 use crate::assemble::{account_gate, origin};
 use crate::commands::report::directory;
 use crate::commands::run::{owner, refuse_strangers};
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &VerifyArguments, shell: &Shell) -> Result<Ex
     let reconciliation = Reconciliation {
         migration: places.migration.clone(),
         origin: origin(&plan)?,
-        client: accounts::target(&plan, &shell.variables, &timing, Arc::new(gate))?,
+        client: accounts::target(&plan, &shell.variables, &timing, Arc::new(gate), &Wires::network())?,
         blobs: places.open_blobs(shell)?,
         ledger,
         timing,

@@ -32,7 +32,7 @@ impl World {
         let account = Account::new(&config).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let server = Server::start(listener, account.router(), Schedule::default()).unwrap();
-        account.set_base_url(&format!("http://{}", server.address()));
+        account.set_base_url(&format!("http://{}", server.address().unwrap()));
         Self { account, server, config }
     }
 
@@ -41,7 +41,7 @@ impl World {
     }
 
     fn client_with(&self, password: &str, gate: Arc<dyn Gate>) -> Client {
-        let url = format!("http://{}", self.server.address()).parse().unwrap();
+        let url = format!("http://{}", self.server.address().unwrap()).parse().unwrap();
         let password = SecretString::from(password);
         let email = self.config.email.clone();
         Client::new(ClientConfig::new(url, Credentials::Password { email, password }), gate).unwrap()

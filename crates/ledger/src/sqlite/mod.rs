@@ -8,7 +8,7 @@
 //!   the file in place, or a snapshot of the whole machine, is not: [`crate::Ledger::start_epoch`] is for those.
 //! - One process works with the file, which a lock on `<file>.lock` enforces (SQLite's own locks cannot be used for it: closing any handle
 //!   on the file drops them). Others may look at it, and write documents.
-//! - SQLite blocks, so each step runs on a blocking thread, one at a time per process.
+//! - SQLite blocks, so each step runs on a blocking thread, one at a time per process (in a simulation on the caller's own).
 
 mod columns;
 mod schema;
@@ -26,7 +26,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::Error;
 use crate::natural::NaturalKey;
-use crate::options::{Access, Clock, OpenOptions, Opening};
+use crate::options::{Access, Clock, OpenOptions, Opening, Steps};
 use crate::store::{Change, Cursor, Moment, Page, Snapshot, Store, Stored, Swapped};
 
 /// How long a step waits for another process that writes to the file (`pause` beside a run: a few ms).
@@ -39,6 +39,7 @@ const STATEMENTS: usize = 64;
 pub(crate) struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
     clock: Clock,
+    steps: Steps,
     /// Held until the ledger is dropped.
     _lock: Option<File>,
 }
@@ -51,7 +52,8 @@ impl SqliteStore {
         options: &OpenOptions,
     ) -> Result<Self, Error> {
         let (migration, options) = (migration.clone(), options.clone());
-        blocking(move || Self::open_blocking(&path, &migration, &options)).await
+        let steps = options.steps.clone();
+        steps.run(move || Self::open_blocking(&path, &migration, &options)).await
     }
 
     fn open_blocking(path: &Path, migration: &MigrationId, options: &OpenOptions) -> Result<Self, Error> {
@@ -73,6 +75,7 @@ impl SqliteStore {
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
             clock: Arc::clone(&options.clock),
+            steps: options.steps.clone(),
             _lock: lock,
         })
     }
@@ -102,7 +105,7 @@ impl SqliteStore {
         F: FnOnce(&Connection, UnixMillis) -> Result<T, Error> + Send + 'static,
     {
         let (connection, clock) = (Arc::clone(&self.connection), Arc::clone(&self.clock));
-        blocking(move || {
+        self.steps.run(move || {
             // A panic in another step rolled its transaction back: the connection is usable.
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             let transaction = connection.transaction_with_behavior(behavior)?;
@@ -217,12 +220,22 @@ impl Store for SqliteStore {
     }
 }
 
-async fn blocking<T, F>(work: F) -> Result<T, Error>
-where
-    T: Send + 'static,
-    F: FnOnce() -> Result<T, Error> + Send + 'static,
-{
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?
+impl Steps {
+    async fn run<T, F>(&self, step: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Error> + Send + 'static,
+    {
+        match self {
+            Self::OnThreads => tokio::task::spawn_blocking(step).await.map_err(|_| Error::Closed)?,
+            Self::Inline(interruption) => {
+                interruption.before().await?;
+                let done = step()?;
+                interruption.after().await?;
+                Ok(done)
+            }
+        }
+    }
 }
 
 /// Keeps a second process out. The lock ends with the process, however it ends.

@@ -11,7 +11,6 @@ mod case_lists;
 mod cases;
 mod catalog;
 mod checks;
-mod clock;
 mod control;
 mod defaults;
 mod envelope;
@@ -48,15 +47,15 @@ use axum::Router;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use crate::clock::ClockConfig;
 pub use automation::{Cause, Mail};
-pub use clock::ClockConfig;
 pub use export::{
     AttachmentTruth, CaseTruth, EmailTruth, OrganizationTruth, PersonTruth, PhoneTruth, PostTruth, TeamTruth,
     UserTruth,
 };
 pub use switches::{CreatorRule, FinalStatusRule, JobResults, LongLegacyIdRule, Switches, YesNoFormat};
 
-use clock::Clock;
+use crate::clock::Clock;
 use state::State;
 
 /// How an account is opened.

@@ -3,16 +3,16 @@
 //! Constraint: locks are held for look-ups only, never while a record is rendered or an answer is written.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::auth::Tokens;
 use super::config::{Config, Switches};
 use super::layer::Layer;
 use super::limits::Limiter;
+use crate::clock::Clock;
 use crate::seed::{Attachment, AttachmentId, Comment, Company, Status, Ticket, TicketId, User, UserId};
 
 /// A Zendesk account. Clones share it: one serves HTTP, another changes data in a test.
@@ -28,8 +28,7 @@ pub(super) struct Inner {
     data: RwLock<Data>,
     leaks: Mutex<Vec<Leak>>,
     writes: Mutex<Vec<Write>>,
-    /// Milliseconds by which the account's clock is ahead of the machine's.
-    ahead: AtomicI64,
+    clock: Clock,
     counts: OnceLock<Counts>,
 }
 
@@ -89,7 +88,7 @@ impl Account {
             }),
             leaks: Mutex::default(),
             writes: Mutex::default(),
-            ahead: AtomicI64::new(0),
+            clock: Clock::new(config.clock),
             counts: OnceLock::new(),
             config,
         }))
@@ -130,7 +129,7 @@ impl Account {
 
     /// The account's time in milliseconds.
     pub fn now_ms(&self) -> i64 {
-        Timestamp::now().as_millisecond() + self.0.ahead.load(Ordering::Relaxed)
+        self.0.clock.now_ms()
     }
 
     /// The account's time in seconds.
@@ -140,7 +139,7 @@ impl Account {
 
     /// Moves the account's clock forward, so that a test passes the export's minute or a token's life at once.
     pub fn advance(&self, seconds: u32) {
-        self.0.ahead.fetch_add(i64::from(seconds) * 1000, Ordering::Relaxed);
+        self.0.clock.advance(Duration::from_secs(seconds.into()));
     }
 
     /// A length of time in milliseconds under the account's time scale.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::ClockConfig;
 use crate::seed::{Company, OWNER_EMAIL, Size};
 
 /// The address of the demo's reader: the account's owner.
@@ -25,6 +26,8 @@ pub struct Config {
     pub switches: Switches,
     /// Length of a "minute" and of a token's life relative to the real ones. 0.01 makes a rate window 0.6 s.
     pub time_scale: f64,
+    /// The account's clock.
+    pub clock: ClockConfig,
     /// Base URL of the host that holds attachments' bytes, for example `http://files.test:8081`. It must lead to this
     /// server under another host name than the account's. Without it `localhost` and `127.0.0.1` stand for each other.
     pub content_base: Option<String>,
@@ -38,6 +41,7 @@ impl Default for Config {
             limits: Limits::unlimited(),
             switches: Switches::default(),
             time_scale: 1.0,
+            clock: ClockConfig::default(),
             content_base: None,
         }
     }

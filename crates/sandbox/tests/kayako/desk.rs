@@ -72,7 +72,7 @@ impl Desk {
         let account = Account::new(&config).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server::start(listener, account.router(), Schedule::default()).unwrap();
-        let url = format!("http://{}", server.address());
+        let url = format!("http://{}", server.address().unwrap());
         account.set_base_url(&url);
         let (email, password) = (config.email.clone(), config.password.clone());
         let mut desk =

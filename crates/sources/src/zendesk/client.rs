@@ -56,7 +56,7 @@ impl Client {
     pub(super) fn new(settings: &Settings, pace: Arc<dyn Pace>) -> Result<Self, Error> {
         let base = base_of(&settings.url)?;
         Ok(Self {
-            http: Http::new(&base, settings.timeout)?,
+            http: Http::new(&base, settings.timeout, settings.wire.as_ref())?,
             base,
             pace,
             credentials: Credentials::new(settings.auth.clone()),

@@ -4,13 +4,15 @@
 //! never followed here, because the next host must not see the credentials. Connections only; what an answer means is
 //! decided in `client`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Request, Response};
 use serde_json::Value;
 use url::Url;
+use wire::{Network, Wire};
 
 use super::endpoint::TOKENS;
 use crate::error::Error;
@@ -29,12 +31,17 @@ pub(super) enum Expect {
 
 /// Connections to the account and to the hosts its files lie on.
 pub(super) struct Http {
-    api: Client,
-    files: Client,
+    api: Arc<dyn Wire>,
+    files: Arc<dyn Wire>,
+    timeout: Duration,
 }
 
 impl Http {
-    pub(super) fn new(base: &Url, timeout: Duration) -> Result<Self, Error> {
+    /// `wire` is the way to everything; absent: over the network.
+    pub(super) fn new(base: &Url, timeout: Duration, wire: Option<&Arc<dyn Wire>>) -> Result<Self, Error> {
+        if let Some(wire) = wire {
+            return Ok(Self { api: Arc::clone(wire), files: Arc::clone(wire), timeout });
+        }
         // A proxy of the environment can neither reach a sample account on this machine nor be trusted with its plain http.
         let direct = base.scheme() == "http";
         let builder = || {
@@ -46,10 +53,9 @@ impl Http {
         };
         let broken =
             |_| Error::Settings { problem: "no HTTP client can be set up on this machine (TLS roots?)" };
-        Ok(Self {
-            api: builder().timeout(timeout).build().map_err(broken)?,
-            files: builder().read_timeout(timeout).no_gzip().build().map_err(broken)?,
-        })
+        let api = builder().build().map_err(broken)?;
+        let files = builder().read_timeout(timeout).no_gzip().build().map_err(broken)?;
+        Ok(Self { api: Arc::new(Network::new(api)), files: Arc::new(Network::new(files)), timeout })
     }
 
     /// Reads an address.
@@ -60,18 +66,28 @@ impl Http {
         authorization: Option<HeaderValue>,
         expect: Expect,
     ) -> Result<Response, Error> {
-        let client = if expect == Expect::Json { &self.api } else { &self.files };
-        let mut request = client.get(url);
+        let mut request = Request::new(Method::GET, url);
         if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization);
+            request.headers_mut().insert(AUTHORIZATION, authorization);
         }
-        request.send().await.map_err(|error| Error::transport(endpoint, error))
+        let wire = match expect {
+            Expect::Json => {
+                *request.timeout_mut() = Some(self.timeout);
+                &self.api
+            }
+            Expect::File => &self.files,
+        };
+        wire.exchange(request).await.map_err(|error| Error::transport(endpoint, error))
     }
 
     /// Asks for OAuth tokens: the one call that is no GET. It changes nothing but the tokens themselves.
     pub(super) async fn token(&self, base: &Url, grant: &Value) -> Result<Response, Error> {
         let url =
             base.join("oauth/tokens").map_err(|_| Error::Settings { problem: "its address is unusable" })?;
-        self.api.post(url).json(grant).send().await.map_err(|error| Error::transport(TOKENS, error))
+        let mut request = Request::new(Method::POST, url);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.timeout_mut() = Some(self.timeout);
+        *request.body_mut() = Some(grant.to_string().into());
+        self.api.exchange(request).await.map_err(|error| Error::transport(TOKENS, error))
     }
 }

@@ -30,6 +30,7 @@ use model::record::{Record, Standing};
 use model::{Kind, Origin, SourceId};
 use serde_json::Value;
 use tokio::sync::OnceCell;
+use url::Url;
 
 pub use settings::{Auth, Grant, Identities, OAuth, Settings};
 
@@ -72,10 +73,22 @@ impl Zendesk {
     }
 }
 
+/// The first part of every origin key of the account at `url`; needs no credentials.
+///
+/// # Errors
+/// [`Error::Settings`] if the address is none.
+pub fn origin(url: &Url) -> Result<Origin, Error> {
+    Ok(origin_of(&settings::base_of(url)?))
+}
+
+fn origin_of(base: &Url) -> Origin {
+    Origin::new("zendesk", &settings::account_name(base))
+}
+
 #[async_trait]
 impl Source for Zendesk {
     fn origin(&self) -> Origin {
-        Origin::new("zendesk", &settings::account_name(&self.client.base))
+        origin_of(&self.client.base)
     }
 
     async fn check(&self) -> Result<Account, Error> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use url::{Host, Url};
+use wire::Wire;
 
 use crate::error::Error;
 use crate::tokens::TokenKeeper;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often a conversation is read before a comment count that does not fit makes it an error, at least 1.
     pub conversation_tries: u8,
+    /// The way to the account and its files; absent: over the network.
+    pub wire: Option<Arc<dyn Wire>>,
 }
 
 impl Settings {
@@ -46,6 +49,7 @@ impl Settings {
             // Export pages of accounts with hundreds of fields take half a minute.
             timeout: Duration::from_mins(1),
             conversation_tries: 3,
+            wire: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use runtime::Context;
 use serde_json::json;
 use sources::{LocalPace, PaceSettings, Source};
 
-use crate::accounts::{self, Tokens};
+use crate::accounts::{self, Tokens, Wires};
 use crate::commands::run::{owner, refuse_strangers};
 use crate::exit::Exit;
 use crate::failure::{Code, Failure};
@@ -145,18 +145,18 @@ async fn open_source(shell: &Shell, plan: &Plan, places: &Places) -> Result<Arc<
         model::plan::ZendeskAuth::OAuth(access) if access.oauth.refresh_token.is_some()
     );
     if !one_use {
-        return accounts::source(plan, &shell.variables, Arc::new(pace), &Tokens::Own);
+        return accounts::source(plan, &shell.variables, Arc::new(pace), &Tokens::Own, &Wires::network());
     }
     // A refresh token is good for one use: what it is exchanged for must be where the run finds it.
     let ledger = places.create_ledger().await?;
     let context: Context = shell.context()?;
     let owner = owner(&context);
     let tokens = Tokens::Shared { ledger: &ledger, context: &context, owner: &owner };
-    accounts::source(plan, &shell.variables, Arc::new(pace), &tokens)
+    accounts::source(plan, &shell.variables, Arc::new(pace), &tokens, &Wires::network())
 }
 
 async fn read_target(shell: &Shell, plan: &Plan) -> Result<TargetSurvey, Failure> {
     let timing = timing(plan, shell.scale(plan)?)?;
-    let client = accounts::target(plan, &shell.variables, &timing, Arc::new(OpenGate))?;
+    let client = accounts::target(plan, &shell.variables, &timing, Arc::new(OpenGate), &Wires::network())?;
     TargetSurvey::read(&client).await
 }

@@ -1,10 +1,13 @@
-//! The account's clock: the machine's, or one that starts at a given time and may stand still.
+//! An account's clock: the machine's, or one that starts at a given time and may stand still.
+//!
+//! Constraint: it runs with the runtime's time, so that in a runtime whose time is paused an account lives in that time.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// Where an account's time comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
