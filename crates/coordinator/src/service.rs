@@ -56,6 +56,8 @@ pub(crate) struct Memory {
     pub(crate) last_recount: Option<UnixMillis>,
     pub(crate) cleaned: Option<model::RunNo>,
     pub(crate) declared_for: Option<model::RunNo>,
+    /// The kinds of the run with the plan of this hash.
+    pub(crate) kinds: Option<(String, Vec<model::Kind>)>,
 }
 
 impl Coordinator {

@@ -2,32 +2,40 @@
 //!
 //! Constraint: level-triggered. Whoever looks late sees the state, not a missed signal.
 
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
 
 /// Cheap to clone; clones share the state.
 #[derive(Debug, Clone)]
 pub struct Valve {
-    state: watch::Sender<bool>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    open: AtomicBool,
+    /// Wakes in the order in which they began to wait; a watch channel wakes in an order of its own, which no simulation could repeat.
+    changed: Notify,
 }
 
 impl Valve {
     /// A valve in the given state.
     pub fn new(open: bool) -> Self {
-        Self { state: watch::Sender::new(open) }
+        Self { shared: Arc::new(Shared { open: AtomicBool::new(open), changed: Notify::new() }) }
     }
 
     /// Opens or closes it.
     pub fn set(&self, open: bool) {
-        self.state.send_if_modified(|state| {
-            let changed = *state != open;
-            *state = open;
-            changed
-        });
+        if self.shared.open.swap(open, Ordering::SeqCst) != open {
+            self.shared.changed.notify_waiters();
+        }
     }
 
     /// Whether it is open now.
     pub fn is_open(&self) -> bool {
-        *self.state.borrow()
+        self.shared.open.load(Ordering::SeqCst)
     }
 
     /// Returns once it is open.
@@ -41,9 +49,15 @@ impl Valve {
     }
 
     async fn becomes(&self, open: bool) {
-        let mut state = self.state.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        drop(state.wait_for(|state| *state == open).await);
+        loop {
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            // Registered before the look: a change between the look and the wait is not missed.
+            changed.as_mut().enable();
+            if self.is_open() == open {
+                return;
+            }
+            changed.await;
+        }
     }
 }
 

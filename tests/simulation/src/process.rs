@@ -14,7 +14,7 @@ use model::timing::Timing;
 use queue::Broker;
 use runtime::crash::Mode;
 use runtime::shutdown::Reason;
-use runtime::{Context, CrashPoint, CrashPoints, Metrics, SeededRandom, Shutdown, Variables};
+use runtime::{Context, CrashPoint, CrashPoints, Metrics, SeededRandom, Shutdown, Valve, Variables};
 use sandbox::server::Server;
 use tokio::sync::{mpsc, watch};
 
@@ -129,7 +129,7 @@ enum End {
     Over,
 }
 
-/// Lives, dies and is started again until `over`.
+/// Lives, dies and is started again until `over` opens.
 ///
 /// # Errors
 /// The product cannot be assembled, which no weather may cause.
@@ -138,7 +138,7 @@ pub async fn live(
     name: String,
     roles: Vec<Role>,
     mut orders: mpsc::UnboundedReceiver<Order>,
-    mut over: watch::Receiver<bool>,
+    over: Valve,
 ) -> Result<()> {
     for number in 1.. {
         let name = format!("{name}.{number}");
@@ -152,11 +152,11 @@ pub async fn live(
             anyhow::Ok(station.start(&roles, &shutdown).await?)
         };
         let end = match started.await {
-            Ok(()) => one_life(&context, &weather, &shutdown, &mut orders, &mut over).await,
+            Ok(()) => one_life(&context, &weather, &shutdown, &mut orders, &over).await,
             Err(error) => {
                 weather.note(format_args!("cannot start: {error:#}"));
                 shutdown.abort();
-                if *over.borrow() { End::Over } else { End::Again(STARTED_AGAIN) }
+                if over.is_open() { End::Over } else { End::Again(STARTED_AGAIN) }
             }
         };
         // Whatever is left of it is gone before the next one starts.
@@ -175,7 +175,7 @@ async fn one_life(
     weather: &Weather,
     shutdown: &Shutdown,
     orders: &mut mpsc::UnboundedReceiver<Order>,
-    over: &mut watch::Receiver<bool>,
+    over: &Valve,
 ) -> End {
     let draining = shutdown.draining();
     let mut hangs_from = None::<tokio::time::Instant>;
@@ -188,7 +188,7 @@ async fn one_life(
         };
         tokio::select! {
             biased;
-            _ = over.wait_for(|over| *over) => {
+            () = over.opened() => {
                 shutdown.begin(Reason::Finished);
                 return End::Over;
             }

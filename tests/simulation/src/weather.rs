@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger::Interruption;
-use runtime::SeededRandom;
+use runtime::{SeededRandom, Valve};
 use tokio::sync::watch;
 
 use crate::scenario::Hazards;
@@ -20,7 +20,7 @@ pub struct Weather {
     random: SeededRandom,
     trace: Trace,
     hazards: watch::Receiver<Hazards>,
-    frozen: Arc<watch::Sender<bool>>,
+    awake: Valve,
 }
 
 impl Weather {
@@ -31,7 +31,7 @@ impl Weather {
         trace: Trace,
         hazards: watch::Receiver<Hazards>,
     ) -> Self {
-        Self { name: name.into(), random, trace, hazards, frozen: Arc::new(watch::Sender::new(false)) }
+        Self { name: name.into(), random, trace, hazards, awake: Valve::new(true) }
     }
 
     /// The process's name.
@@ -47,14 +47,12 @@ impl Weather {
     /// The process stands still, as one that is stopped or swapped out: from now on nothing that it asks of the outside is sent, and no
     /// answer arrives, until it is let go on.
     pub fn freeze(&self, frozen: bool) {
-        self.frozen.send_replace(frozen);
+        self.awake.set(!frozen);
     }
 
     /// Waits while the process stands still.
     pub async fn awake(&self) {
-        let mut frozen = self.frozen.subscribe();
-        // The sender lives in `self`.
-        let _ = frozen.wait_for(|frozen| !frozen).await;
+        self.awake.opened().await;
     }
 
     /// Whether something with this chance happens now.

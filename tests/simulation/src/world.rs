@@ -12,7 +12,7 @@ use ledger::{Ledger, OpenOptions, Steps};
 use model::plan::Plan;
 use model::run::{RunMode, RunStatus};
 use queue::{QueueName, Stage};
-use runtime::{Context, CrashPoints, SeededRandom};
+use runtime::{Context, CrashPoints, SeededRandom, Valve};
 use sandbox::faults::Schedule;
 use system_tests::accounts::Accounts;
 use system_tests::oracle::{self, Expectation};
@@ -89,7 +89,7 @@ struct World {
 /// The processes of one run.
 struct Fleeting {
     orders: Vec<mpsc::UnboundedSender<Order>>,
-    over: watch::Sender<bool>,
+    over: Valve,
     lives: Vec<JoinHandle<Result<()>>>,
 }
 
@@ -209,7 +209,7 @@ impl World {
             },
         };
         self.end_storm();
-        over.send_replace(true);
+        over.set(true);
         for life in lives {
             life.await??;
         }
@@ -217,12 +217,12 @@ impl World {
     }
 
     fn start(&self) -> Fleeting {
-        let (over, seen) = watch::channel(false);
+        let over = Valve::new(false);
         let (mut orders, mut lives) = (Vec::new(), Vec::new());
         let mut start = |name: String, roles: Vec<Role>| {
             let (sender, receiver) = mpsc::unbounded_channel();
             orders.push(sender);
-            lives.push(tokio::spawn(live(self.site.clone(), name, roles, receiver, seen.clone())));
+            lives.push(tokio::spawn(live(self.site.clone(), name, roles, receiver, over.clone())));
         };
         match self.scenario.fleet {
             Fleet::Alone => start("process".to_owned(), Role::ALL.to_vec()),

@@ -6,6 +6,7 @@ mod phases;
 mod shards;
 mod tasks;
 
+use model::Kind;
 use model::plan::Plan;
 use model::row::Tally;
 use model::run::{Run, RunCounts, RunStatus};
@@ -57,14 +58,25 @@ impl Coordinator {
         Ok(())
     }
 
-    async fn look(&self, run: Run) -> Result<World, Error> {
-        let mut kinds = match self.commands.plan_of(&run).await? {
-            Some(stored) => Plan::parse(&stored.yaml)
-                .map_or_else(|_| model::Kind::ALL.to_vec(), |plan| plan.selection.kinds),
-            None => model::Kind::ALL.to_vec(),
-        };
+    /// The kinds that a run moves. Its plan never changes, and reading it anew several times a second is what an idle coordinator
+    /// would do most.
+    async fn kinds(&mut self, run: &Run) -> Result<Vec<Kind>, Error> {
+        if let Some((hash, kinds)) = &self.memory.kinds
+            && *hash == run.plan_hash
+        {
+            return Ok(kinds.clone());
+        }
+        let Some(stored) = self.commands.plan_of(run).await? else { return Ok(Kind::ALL.to_vec()) };
+        let mut kinds =
+            Plan::parse(&stored.yaml).map_or_else(|_| Kind::ALL.to_vec(), |plan| plan.selection.kinds);
         kinds.sort_unstable();
         kinds.dedup();
+        self.memory.kinds = Some((run.plan_hash.clone(), kinds.clone()));
+        Ok(kinds)
+    }
+
+    async fn look(&mut self, run: Run) -> Result<World, Error> {
+        let kinds = self.kinds(&run).await?;
         let counts = self.commands.counts_of(&run).await?;
         let phases = phases(&self.ledger, &run, &kinds).await?;
         Ok(World { run, counts, phases })
