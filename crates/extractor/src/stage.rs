@@ -83,7 +83,7 @@ impl Desk {
         match fetched.map_err(runtime::RetryError::into_last) {
             Ok(content) => {
                 if matches!(content, Content::Staged(_)) {
-                    self.witness.read_a_file();
+                    self.witness.read_a_file(url);
                 }
                 Ok(content)
             }
@@ -93,6 +93,12 @@ impl Desk {
             Err(Some(Failed::Staging(source))) if !matches!(source, blobs::Error::Content(_)) => {
                 Err(Error::Blobs { step: "stage a file", source })
             }
+            // The host of the files is away, throttles, or breaks off whatever is asked of it: the record waits, it does not go without
+            // them.
+            Err(Some(failed)) if self.passes(&failed, url).await => Err(match failed {
+                Failed::Source(source) => Error::Source { what: "a file", source },
+                Failed::Staging(source) => Error::Blobs { step: "stage a file", source },
+            }),
             // Others were given to these credentials: this one is refused for a reason of its own.
             Err(Some(Failed::Source(sources::Error::Forbidden { .. }))) if self.witness.has_read_a_file() => {
                 Ok(Content::Missing("refused".to_owned()))
@@ -107,6 +113,14 @@ impl Desk {
                 Ok(Content::Missing("unreadable".to_owned()))
             }
             Err(None) => Err(Error::Draining),
+        }
+    }
+
+    /// Whether a file that could not be read may be readable later.
+    async fn passes(&self, failed: &Failed, url: &str) -> bool {
+        match failed.class() {
+            FailureClass::Throttled { .. } => true,
+            class => class.is_retryable_read() && !self.witness.blames_file(&*self.source, url).await,
         }
     }
 }
