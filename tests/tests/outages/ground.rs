@@ -55,7 +55,11 @@ pub(crate) fn is_large() -> bool {
 
 /// How long an event of a run may take before it counts as one that does not come.
 pub(crate) fn patience() -> Duration {
-    PATIENCE + PATIENCE_PER_TICKET * u32::try_from(tickets()).unwrap_or(u32::MAX)
+    patience_with(tickets())
+}
+
+fn patience_with(tickets: u64) -> Duration {
+    PATIENCE + PATIENCE_PER_TICKET * u32::try_from(tickets).unwrap_or(u32::MAX)
 }
 
 /// Accounts that answer slowly, so that there is a middle to break something in.
@@ -105,7 +109,7 @@ pub(crate) fn migration(accounts: &Accounts, shared: Shared) -> Result<Migration
 pub(crate) fn limited<'a>(accounts: &'a Accounts, shared: Shared, more: &str) -> Result<Migration<'a>> {
     let mut migration = Migration::new(accounts, Rules::default(), Some(shared), more)?;
     migration.killed = true;
-    migration.patience = patience();
+    migration.patience = patience_with(accounts.company.size().tickets);
     Ok(migration)
 }
 
