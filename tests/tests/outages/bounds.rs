@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use crate::ground::{Servers, accounts_of, ends_well, fleet, limited, patience, people, total};
 
 /// Enough that most of it does not fit into the window.
-const TICKETS: u64 = 700;
+const TICKETS: u64 = 400;
 /// Records that may be on their way.
-const WINDOW: u64 = 150;
+const WINDOW: u64 = 100;
 /// What is finished although the window is full: three pages of a hundred records in each of two extractors.
 const PAGES_IN_HAND: u64 = 2 * 3 * 100;
 /// Memory of one service, in KiB. Not optimized, it takes about half of it.
