@@ -82,6 +82,10 @@ pub struct Accounts {
     pub fields: Fields,
     /// What Kayako held beforehand.
     pub before: Holding,
+    /// Where the product finds Kayako: the account itself, or something that a test has put before it.
+    pub kayako_url: String,
+    /// Where the product finds the source. Addresses in what the source answers begin with it.
+    pub zendesk_url: String,
     /// The address that the source is read with.
     pub zendesk_email: String,
     /// The source's secret.
@@ -160,6 +164,8 @@ impl Accounts {
             zendesk_token: zendesk.api_token.context("the sandbox has an API token")?,
             kayako_email: kayako.email,
             kayako_password: kayako.password,
+            kayako_url: sandbox.kayako_url.clone(),
+            zendesk_url: sandbox.zendesk_url.clone(),
             sandbox,
         })
     }

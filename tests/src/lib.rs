@@ -4,7 +4,7 @@
 //! own binary and kill it as an operating system would; whatever is waited for is an event, with an upper bound.
 //!
 //! Reading order: [`accounts`] are the two sample accounts; [`rules`] is what the plan of a test says, [`plan_file`] writes it
-//! down; [`processes`] and [`migration`] run the product, [`servers`] and [`proxy`] are what a test may break under it; [`holding`] is what Kayako holds afterwards, and [`oracle`] compares it with the source.
+//! down; [`processes`] and [`migration`] run the product, [`servers`], [`proxy`] and [`small_disk`] are what a test may break under it; [`holding`] is what Kayako holds afterwards, and [`oracle`] compares it with the source.
 
 pub mod accounts;
 pub mod fields;
@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod rules;
 pub mod servers;
 pub mod service_runs;
+pub mod small_disk;
 pub mod sums;
 pub mod waiting;
 pub mod wires;

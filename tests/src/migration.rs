@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use sandbox::seed::TicketId;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use crate::accounts::{Accounts, SCALE};
 use crate::oracle::{self, Difference, Expectation};
 use crate::plan_file;
-use crate::processes::{Process, binary};
+use crate::processes::{PATIENCE, Process, binary};
 use crate::rules::Rules;
 
 /// Log directives of all processes, to look into a test that fails.
@@ -76,6 +77,12 @@ pub struct Migration<'a> {
     pub killed: bool,
     /// Variables for all its processes.
     pub environment: Vec<(&'static str, String)>,
+    /// What each of its processes is started by, such as the way into a [`crate::small_disk::SmallDisk`]; empty: by nothing.
+    pub launcher: Vec<String>,
+    /// How long one of its processes may take before it counts as hanging.
+    pub patience: Duration,
+    /// When it was made.
+    pub since: Instant,
     directory: TempDir,
     passed: bool,
 }
@@ -107,6 +114,9 @@ impl<'a> Migration<'a> {
             sample: BTreeSet::new(),
             killed: false,
             environment: Vec::new(),
+            launcher: Vec::new(),
+            patience: PATIENCE,
+            since: Instant::now(),
             directory,
             passed: false,
         })
@@ -119,7 +129,14 @@ impl<'a> Migration<'a> {
 
     /// The product with these arguments and nothing of our own environment that it listens to.
     fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(binary()?);
+        let mut command = match self.launcher.split_first() {
+            None => Command::new(binary()?),
+            Some((program, before)) => {
+                let mut command = Command::new(program);
+                command.args(before).arg(binary()?);
+                command
+            }
+        };
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if ["KAYAKO_MIGRATE", "OTEL_", "RUST_LOG"].iter().any(|prefix| name.starts_with(prefix)) {
@@ -156,7 +173,7 @@ impl<'a> Migration<'a> {
         }
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         let label = arguments.first().copied().unwrap_or("kayako-migrate");
-        Process::start(self.command(&all)?, self.directory.path(), label)
+        Process::start(self.command(&all)?, self.directory.path(), label, self.patience)
     }
 
     /// A command from start to end.
@@ -203,7 +220,7 @@ impl<'a> Migration<'a> {
             "--http",
             "127.0.0.1:0",
         ];
-        Process::start(self.command(&arguments)?, self.directory.path(), label)
+        Process::start(self.command(&arguments)?, self.directory.path(), label, self.patience)
     }
 
     /// Starts all services, two of them loaders.
@@ -229,7 +246,7 @@ impl<'a> Migration<'a> {
             rules: &self.rules,
             fields: &self.accounts.fields,
             before: &self.accounts.before,
-            zendesk_url: &self.accounts.sandbox.zendesk_url,
+            zendesk_url: &self.accounts.zendesk_url,
             kayako_email: &self.accounts.kayako_email,
             sample: &self.sample,
             killed: self.killed,

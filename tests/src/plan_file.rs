@@ -20,10 +20,7 @@ pub fn write(name: &str, accounts: &Accounts, rules: &Rules, more: &str) -> Stri
     let mut yaml = format!(
         "version: 1\nname: {name}\nsource: {{ kind: zendesk, url: \"{}\", share: 1.0, auth: {{ email: \"{}\", api_token: \
          \"env:{ZENDESK_SECRET}\" }} }}\ntarget: {{ url: \"{}\", email: \"{}\", password: \"env:{KAYAKO_SECRET}\", reserve: 0.0 }}\n",
-        accounts.sandbox.zendesk_url,
-        accounts.zendesk_email,
-        accounts.sandbox.kayako_url,
-        accounts.kayako_email,
+        accounts.zendesk_url, accounts.zendesk_email, accounts.kayako_url, accounts.kayako_email,
     );
     // JSON is YAML, and quotes what needs quoting.
     let mut part = |line: String| {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::waiting::until;
 
-/// Longest time that anything in these suites may take before it counts as hanging.
+/// Longest time that anything in these suites may take before it counts as hanging, unless its accounts are larger than usual.
 pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Names another binary to test, such as that of an image.
@@ -59,20 +59,21 @@ fn build() -> Result<PathBuf> {
 pub struct Process {
     child: Child,
     label: String,
+    patience: Duration,
     logs: PathBuf,
     results: PathBuf,
 }
 
 impl Process {
     /// Starts `command` with its output in files of `directory`, named by `label`; a later process of the same label goes on
-    /// in the same files.
-    pub fn start(mut command: Command, directory: &Path, label: &str) -> Result<Self> {
+    /// in the same files. It counts as hanging if it has not ended within `patience` when its end is waited for.
+    pub fn start(mut command: Command, directory: &Path, label: &str, patience: Duration) -> Result<Self> {
         let (logs, results) =
             (directory.join(format!("{label}.err")), directory.join(format!("{label}.out")));
         let open = |path: &Path| File::options().create(true).append(true).open(path);
         command.stdin(Stdio::null()).stdout(open(&results)?).stderr(open(&logs)?).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("{label} cannot be started"))?;
-        Ok(Self { child, label: label.to_owned(), logs, results })
+        Ok(Self { child, label: label.to_owned(), patience, logs, results })
     }
 
     /// Ends it as the kernel does when memory runs out: at once, nothing is flushed. Fails if it had ended by itself.
@@ -95,8 +96,19 @@ impl Process {
 
     /// Waits for its end.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
-        let ended = timeout(PATIENCE, self.child.wait()).await;
-        Ok(ended.with_context(|| format!("{} did not end within {} s", self.label, PATIENCE.as_secs()))??)
+        let ended = timeout(self.patience, self.child.wait()).await;
+        Ok(ended
+            .with_context(|| format!("{} did not end within {} s", self.label, self.patience.as_secs()))??)
+    }
+
+    /// Its id, while it lives.
+    pub fn id(&self) -> Result<u32> {
+        self.child.id().with_context(|| format!("{} has ended", self.label))
+    }
+
+    /// The name of its files.
+    pub fn label(&self) -> &str {
+        &self.label
     }
 
     /// What it has written to standard error so far.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -28,6 +29,7 @@ pub enum Network {
 pub struct Proxy {
     address: SocketAddr,
     network: Arc<watch::Sender<Network>>,
+    struck: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -37,18 +39,25 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (network, seen) = watch::channel(Network::Fine);
+        let struck = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&struck);
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let seen = seen.clone();
-                tokio::spawn(async move { carry(near, port, seen).await });
+                let (seen, struck) = (seen.clone(), Arc::clone(&counter));
+                tokio::spawn(async move { carry(near, port, seen, &struck).await });
             }
         });
-        Ok(Self { address, network: Arc::new(network), accepting })
+        Ok(Self { address, network: Arc::new(network), struck, accepting })
     }
 
     /// The port to connect to.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How often the network was not fine to somebody: connections cut or refused, pieces held up.
+    pub fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
     }
 
     /// Changes the network.
@@ -63,19 +72,22 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(near: TcpStream, port: u16, mut network: watch::Receiver<Network>) {
+async fn carry(near: TcpStream, port: u16, mut network: watch::Receiver<Network>, struck: &AtomicU64) {
     if *network.borrow() == Network::Cut {
+        struck.fetch_add(1, Ordering::Relaxed);
         return;
     }
     let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (near_in, near_out) = near.into_split();
     let (far_in, far_out) = far.into_split();
-    let there = pass(near_in, far_out, network.clone());
-    let back = pass(far_in, near_out, network.clone());
+    let there = pass(near_in, far_out, network.clone(), struck);
+    let back = pass(far_in, near_out, network.clone(), struck);
     // Dropping both halves of both breaks the connection for either side.
     tokio::select! {
         () = async { tokio::join!(there, back); } => {}
-        _ = network.wait_for(|network| *network == Network::Cut) => {}
+        _ = network.wait_for(|network| *network == Network::Cut) => {
+            struck.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -83,6 +95,7 @@ async fn pass(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     mut network: watch::Receiver<Network>,
+    struck: &AtomicU64,
 ) {
     let mut piece = vec![0; 16 * 1024];
     loop {
@@ -90,6 +103,9 @@ async fn pass(
             let _ = to.shutdown().await;
             return;
         };
+        if !matches!(*network.borrow(), Network::Fine) {
+            struck.fetch_add(1, Ordering::Relaxed);
+        }
         if network.wait_for(|network| *network != Network::Silent).await.is_err() {
             return;
         }

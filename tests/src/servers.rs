@@ -108,6 +108,41 @@ impl RabbitServer {
     }
 }
 
+impl RabbitServer {
+    /// Says so much about itself, or is told to behave otherwise: `rabbitmqctl` with these arguments. What it prints.
+    pub fn control(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(installed("rabbitmqctl")?);
+        // The cookie that lets it in lies in the server's home.
+        command.env("HOME", self.directory.path()).args(["--quiet", "--node", &self.node]).args(arguments);
+        let output = command.output().context("rabbitmqctl cannot be started")?;
+        let (said, complaint) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "rabbitmqctl {arguments:?} ended with {}: {complaint}",
+            output.status
+        );
+        Ok(said.into_owned())
+    }
+
+    /// Messages in all queues, also those that consumers hold.
+    pub fn messages(&self) -> Result<u64> {
+        let listed = self.control(&["list_queues", "--no-table-headers", "messages"])?;
+        Ok(listed.lines().filter_map(|line| line.trim().parse::<u64>().ok()).sum())
+    }
+
+    /// Whether it raises the memory alarm, in which it takes no more messages.
+    pub fn alarm(&self, raised: bool) -> Result<()> {
+        let watermark = if raised { "0.0" } else { "0.4" };
+        self.control(&["set_vm_memory_high_watermark", watermark]).map(drop)
+    }
+
+    /// The alarms in force, in the server's words; empty if there is none.
+    pub fn alarms(&self) -> Result<String> {
+        Ok(self.control(&["eval", "rabbit_alarm:get_alarms()."])?.trim().trim_matches(['[', ']']).to_owned())
+    }
+}
+
 /// A Redis of the test's own that keeps an append-only file, synced every second as the product demands.
 #[derive(Debug)]
 pub struct RedisServer {

@@ -1,6 +1,7 @@
 //! The crate's one error enum.
 
 use std::error::Error as StdError;
+use std::io::ErrorKind;
 
 use model::{Classify, FailureClass};
 
@@ -50,13 +51,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the store is full, as far as it says so.
+    /// Whether the store is full, or has no more room for this user, as far as it says so.
     pub fn is_storage_full(&self) -> bool {
         let mut cause: Option<&(dyn StdError + 'static)> = Some(self);
         while let Some(error) = cause {
             if error
                 .downcast_ref::<std::io::Error>()
-                .is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
+                .is_some_and(|io| matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
             {
                 return true;
             }

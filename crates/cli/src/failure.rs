@@ -68,7 +68,7 @@ codes! {
     QueueUnreachable = "queue-unreachable", Unreachable, "check the address given with `--queue` and that RabbitMQ runs";
     QueueAccess = "queue-access", Credentials, "check user, password, virtual host and rights in the address given with `--queue`";
     BlobsUnusable = "blobs-unusable", Unreachable, "check the place given with `--blobs` (or the state directory) and its permissions";
-    StorageFull = "storage-full", Halted, "make room, or name another place with `--blobs`, then run the command again";
+    StorageFull = "storage-full", Halted, "make room (attachments and histories may also go to another place, see `--blobs`), then run the command again";
     NoRun = "no-run", NotNow, "start one with `kayako-migrate run --demo`; check `--plan` and `--state` (or `--ledger`) if there should be one";
     NoRecord = "no-record", NotNow, "check the id and `--kind`; records that no run has reached yet are not known";
     InUse = "in-use", NotNow, "wait for the other process or stop it; `kayako-migrate status` shows what it does";
@@ -166,6 +166,11 @@ impl Failure {
     }
 }
 
+/// Whether a call was held back because its budget could not be noted.
+fn is_full_ledger(error: &(dyn StdError + 'static)) -> bool {
+    error.downcast_ref::<ledger::Error>().is_some_and(ledger::Error::is_storage_full)
+}
+
 impl From<sources::Error> for Failure {
     fn from(error: sources::Error) -> Self {
         use sources::Error as E;
@@ -188,6 +193,9 @@ impl From<sources::Error> for Failure {
                 Code::SourceUnreadable,
                 "the source's address answers with something that is not a help desk's answer",
             ),
+            E::Hook { source, .. } if is_full_ledger(source.as_ref()) => {
+                (Code::StorageFull, "the disk of the ledger file is full")
+            }
             E::Throttled { .. } => (Code::SourceThrottled, "the source account's rate limit is used up"),
             _ => (Code::Internal, "the source account could not be read"),
         };
@@ -242,6 +250,9 @@ impl From<ledger::Error> for Failure {
             }
             E::UnknownVersion { .. } => {
                 (Code::Internal, "the ledger was written by a newer version of this program".to_owned())
+            }
+            error if error.is_storage_full() => {
+                (Code::StorageFull, "the disk of the ledger file is full".to_owned())
             }
             E::File(_) | E::Sqlite(_) => (Code::FileUnusable, "the ledger file cannot be used".to_owned()),
             E::Redis(_) => (Code::LedgerUnreachable, "the ledger does not answer".to_owned()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use coordinator::{Commands, Status};
+use ledger::Ledger;
 use model::run::RunStatus;
 use runtime::{Context, Draining};
 
@@ -56,8 +57,13 @@ pub(crate) async fn status(commands: &Commands) -> Result<Status, Failure> {
 }
 
 /// Looks at the run every so often and shows it, until there is nothing more to wait for.
+///
+/// # Errors
+/// The ledger's disk is full. Its services would wait for room as long as it takes, and nobody would hear why: a run can only be halted
+/// in the ledger.
 pub(crate) async fn until_over(
     commands: &Commands,
+    ledger: &Ledger,
     context: &Context,
     draining: &Draining,
     every: Duration,
@@ -84,6 +90,9 @@ pub(crate) async fn until_over(
             }
             Err(failure) => return Err(failure),
         };
+        if ledger.is_full() {
+            return Err(Failure::new(Code::StorageFull, "the disk of the ledger file is full"));
+        }
         show(&status, meter.look(context.clock.uptime(), &status));
         match &status.run.status {
             RunStatus::Finished => return Ok(Ending::Finished(status)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger::Ledger;
-use model::UnixMillis;
+use model::{FailureClass, UnixMillis};
 use runtime::Context;
 use sources::{Bucket, Error, Pace, RateHeaders, Scope};
 
@@ -97,6 +97,10 @@ impl Pace for LedgerPace {
             let n = SLICE_CALLS.min(limit / 100).max(1);
             let grant = match self.ledger.take(&budget_name(bucket), n, Some(limit)).await {
                 Ok(grant) => grant,
+                // Only a person makes room; waiting here would hold up the end of the process that is to tell one.
+                Err(error) if error.is_storage_full() => {
+                    return Err(Error::hook(FailureClass::NotSent, error));
+                }
                 Err(error) => {
                     tracing::warn!(error = %error, "the source's budget cannot be read; waiting");
                     clock.sleep(Duration::from_secs(1)).await;

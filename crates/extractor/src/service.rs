@@ -216,7 +216,16 @@ impl Desk {
             },
             FailureClass::Rejected => Ok(Ending::Dead(chain(&error))),
             FailureClass::Halt => {
-                self.halt(envelope.run, chain(&error)).await?;
+                // Where the ledger cannot take that either (one full disk for both), the task comes again all the same: let go
+                // unsettled it would come again at once, and fill the log until there is room.
+                if let Err(unheard) = self.halt(envelope.run, chain(&error)).await {
+                    let (error, unheard) = (chain(&error), chain(&unheard));
+                    tracing::error!(
+                        error,
+                        unheard,
+                        "the run ought to be halted, and the ledger does not take it"
+                    );
+                }
                 Ok(Ending::Later(self.timing.reconcile))
             }
             FailureClass::Throttled { retry_after } => {

@@ -5,12 +5,15 @@ use model::record::{Attachment, Content, Record};
 use model::{Classify, FailureClass, RecordKey};
 use runtime::retry;
 use sources::Download;
+use tokio::sync::Mutex;
 
 use crate::desk::{Desk, Errand};
 use crate::error::Error;
 
 /// Downloads of one record at the same time; records themselves run side by side.
 const DOWNLOADS: usize = 2;
+/// How errors name the download.
+const ATTACHMENT: &str = "GET an attachment";
 
 impl Desk {
     /// Replaces every `AtSource` by staged bytes or by the word that says why there are none. Returns the bytes staged.
@@ -66,24 +69,34 @@ impl Desk {
             .blobs
             .within(&key.staging(&self.migration))
             .map_err(|source| Error::Blobs { step: "stage a file", source })?;
+        let other_length = Mutex::new(None);
         let fetched = retry(&self.context, &self.retry, &self.draining, || async {
             match self.source.download(url).await.map_err(Failed::Source)? {
                 Download::Missing(absence) => Ok(Content::Missing(absence.word().to_owned())),
                 Download::Found(transfer) if transfer.length.is_some_and(|length| length > limit) => {
                     Ok(Content::Missing("too_large".to_owned()))
                 }
-                Download::Found(transfer) => staged
-                    .put_stream(transfer.body, limit)
-                    .await
-                    .map(Content::Staged)
-                    .map_err(Failed::Staging),
+                Download::Found(transfer) => {
+                    let came = staged.put_stream(transfer.body, limit).await.map_err(Failed::Staging)?;
+                    // Something between us and the source may answer in its place, with status 200 and a text of its own. The same bytes
+                    // twice are what the source has, whatever it says about their length.
+                    if file.size != 0
+                        && came.size != file.size
+                        && other_length.lock().await.replace(came.clone()).as_ref() != Some(&came)
+                    {
+                        let problem = "it has another length than the source says";
+                        let (endpoint, status) = (ATTACHMENT, 200);
+                        return Err(Failed::Source(sources::Error::UnreadableAnswer { endpoint, status, problem }));
+                    }
+                    Ok(Content::Staged(came))
+                }
             }
         })
         .await;
         match fetched.map_err(runtime::RetryError::into_last) {
             Ok(content) => {
                 if matches!(content, Content::Staged(_)) {
-                    self.witness.read_a_file();
+                    self.witness.read_a_file(url);
                 }
                 Ok(content)
             }
@@ -93,6 +106,12 @@ impl Desk {
             Err(Some(Failed::Staging(source))) if !matches!(source, blobs::Error::Content(_)) => {
                 Err(Error::Blobs { step: "stage a file", source })
             }
+            // The host of the files is away, throttles, or breaks off whatever is asked of it: the record waits, it does not go without
+            // them.
+            Err(Some(failed)) if self.passes(&failed, url).await => Err(match failed {
+                Failed::Source(source) => Error::Source { what: "a file", source },
+                Failed::Staging(source) => Error::Blobs { step: "stage a file", source },
+            }),
             // Others were given to these credentials: this one is refused for a reason of its own.
             Err(Some(Failed::Source(sources::Error::Forbidden { .. }))) if self.witness.has_read_a_file() => {
                 Ok(Content::Missing("refused".to_owned()))
@@ -107,6 +126,14 @@ impl Desk {
                 Ok(Content::Missing("unreadable".to_owned()))
             }
             Err(None) => Err(Error::Draining),
+        }
+    }
+
+    /// Whether a file that could not be read may be readable later.
+    async fn passes(&self, failed: &Failed, url: &str) -> bool {
+        match failed.class() {
+            FailureClass::Throttled { .. } => true,
+            class => class.is_retryable_read() && !self.witness.blames_file(&*self.source, url).await,
         }
     }
 }

@@ -80,6 +80,11 @@ impl Client {
         self.inner.sessions.generation()
     }
 
+    /// Whether the account as a whole does not answer at the moment, as far as the gate knows.
+    pub fn is_away(&self) -> bool {
+        self.inner.gate.is_away()
+    }
+
     /// Forgets that the last log-in was refused: an operator has acted.
     pub fn allow_login_again(&self) {
         self.inner.sessions.allow_login_again();

@@ -91,6 +91,11 @@ pub trait Gate: Send + Sync {
     /// call is dropped): what must reach a store is handed to a task.
     fn after(&self, class: RateClass, outcome: CallOutcome, elapsed: Duration);
 
+    /// Whether the account as a whole does not answer at the moment. What fails then says nothing about what was asked.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// Waits for the account's single-flight right to log in, or refuses because the last log-in was bad and
     /// no operator has acted since.
     async fn login_permit(&self) -> Result<(), Error>;

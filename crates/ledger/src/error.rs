@@ -1,5 +1,7 @@
 //! Why the ledger could not answer. A refused transition is not an error: see [`model::transition::Refusal`].
 
+use std::io::ErrorKind;
+
 use model::{Classify, FailureClass};
 
 /// Why the ledger could not answer.
@@ -91,6 +93,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether there is no room left for the ledger's file.
+    pub fn is_storage_full(&self) -> bool {
+        match self {
+            // The second: the index of the write-ahead log, a file of its own, could not be made longer.
+            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => {
+                failure.code == rusqlite::ErrorCode::DiskFull
+                    || failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }
+            Self::File(error) => matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
+            _ => false,
+        }
+    }
+
     /// Whether the answer was lost, so that the step may or may not have happened.
     pub(crate) fn is_unsure(&self) -> bool {
         match self {

@@ -97,6 +97,12 @@ impl Ledger {
         self.store.sealed(name).await
     }
 
+    /// Whether the disk of a ledger file is full: the last write through this handle or a clone of it was refused for want of room. What
+    /// was refused did not happen. A run can then not even be halted, since that is a write, too; whoever watches it has to look here.
+    pub fn is_full(&self) -> bool {
+        self.store.is_full()
+    }
+
     /// Deletes everything of this migration, and nothing of others. The ledger cannot be used afterwards.
     pub async fn destroy(&self) -> Result<(), Error> {
         self.store.destroy().await

@@ -144,6 +144,11 @@ pub(crate) trait Store: Send + Sync {
 
     /// Deletes everything of this migration.
     async fn destroy(&self) -> Result<(), Error>;
+
+    /// Whether the last step that writes was refused because there is no room left.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// The number after `last`, for fences and versions. At least the time in milliseconds, so that one which was handed out and then lost is

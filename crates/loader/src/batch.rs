@@ -48,7 +48,16 @@ impl Desk {
             }
             let error_chain = runtime::error::chain(error);
             if let (FailureClass::Halt, Some(run)) = (error.class(), run) {
-                self.halt(run, error_chain).await?;
+                // Where the ledger cannot take that either (one full disk for both), the messages are given back all the same: let
+                // go unsettled they would come again at once, and fill the log until there is room.
+                if let Err(unheard) = self.halt(run, error_chain.clone()).await {
+                    let unheard = runtime::error::chain(&unheard);
+                    tracing::error!(
+                        error = error_chain,
+                        unheard,
+                        "the run ought to be halted, and the ledger does not take it"
+                    );
+                }
             } else {
                 tracing::warn!(
                     error = error_chain,

@@ -14,7 +14,7 @@ use ledger::{Ledger, LockToken};
 use model::FailureClass;
 use model::facts::{LOGIN_BLOCK, LoginBlock, Side};
 use model::timing::Timing;
-use runtime::circuit::{Admission, Circuit, CircuitSettings};
+use runtime::circuit::{Admission, Circuit, CircuitSettings, CircuitState};
 use runtime::concurrency::{CallOutcome as Latency, ConcurrencySettings};
 use runtime::limiter::{Limiter, Permit};
 use runtime::{Context, UnixMillis};
@@ -273,6 +273,10 @@ impl Gate for AccountGate {
         }
     }
 
+    fn is_away(&self) -> bool {
+        !matches!(self.state().circuit.state(), CircuitState::Closed { .. })
+    }
+
     async fn login_permit(&self) -> Result<(), Error> {
         let lost = |error: ledger::Error| Error::gate(FailureClass::NotSent, error);
         // Longer than a log-in can take, else a second loader would try the same bad password meanwhile. A loader that dies in the middle
@@ -358,6 +362,26 @@ mod tests {
         second.login_permit().await.unwrap();
         second.login_result(LoginResult::Accepted).await;
         first.login_permit().await.unwrap();
+    }
+
+    /// Five failures in a row are an account that is away, also while the one call a minute is let through.
+    #[tokio::test]
+    async fn an_account_is_away_until_a_call_is_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let gate = gate(&ledger(&directory).await, "first");
+        for failure in 1..=5 {
+            assert!(!gate.is_away(), "after {} failures", failure - 1);
+            gate.before(RateClass::Read).await.unwrap();
+            gate.after(RateClass::Read, CallOutcome::ServerError, Duration::ZERO);
+        }
+        assert!(gate.is_away());
+        // The next is let through after a minute (0.6 s here), and decides.
+        while gate.before(RateClass::Read).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert!(gate.is_away());
+        gate.after(RateClass::Read, CallOutcome::Answered, Duration::ZERO);
+        assert!(!gate.is_away());
     }
 
     /// What one replica hears, all keep to.

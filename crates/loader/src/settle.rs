@@ -47,6 +47,20 @@ impl Ending {
         }
     }
 
+    /// While the account as a whole is away, what fails (the call that opened the circuit, and the one a minute that is let through)
+    /// is not held against the record in whose name it was made: else a long outage would use up the attempts.
+    fn uncounted(self) -> Self {
+        match self {
+            Self::Parked { wait, until, class, detail, .. } => {
+                Self::Parked { wait, until, attempt: false, class, detail }
+            }
+            Self::Unsent { wait, until, alone, class, detail, .. } => {
+                Self::Unsent { wait, until, attempt: false, alone, class, detail }
+            }
+            ending => ending,
+        }
+    }
+
     /// A try that uses up the last attempt fails the record, except where the truth is not known yet: a row leaves
     /// doubt only through a probe.
     fn or_exhausted(self, row: &Row, most: u8) -> Self {
@@ -74,9 +88,11 @@ impl Desk {
         if endings.is_empty() {
             return Ok(());
         }
+        let away = self.client.is_away();
         let endings: Vec<(Work, Ending)> = endings
             .into_iter()
             .map(|(work, ending)| {
+                let ending = if away { ending.uncounted() } else { ending };
                 let ending = ending.or_exhausted(&work.row, self.timing.attempts);
                 (work, ending)
             })

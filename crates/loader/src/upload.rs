@@ -109,6 +109,12 @@ impl Desk {
                     self.halted_by(&error).await?;
                     return Ok(Err(self.refused_file(hands, &file, &error)));
                 }
+                // The store is away, the file is not: the batch comes again, or a person is told.
+                Err(Failed::Staging(source))
+                    if source.class().is_retryable_read() || source.class() == FailureClass::Halt =>
+                {
+                    return Err(Error::Blobs { step: "read a staged file", source });
+                }
                 Err(Failed::Staging(error)) => {
                     tracing::warn!(record = %work.key(), file = %file.id, error = %error, "a staged file cannot be read");
                     let detail = format!("file {} is not in the staging area", file.id);

@@ -110,9 +110,11 @@ impl Bench {
             Err(error) => {
                 tracing::warn!(
                     error = error.chain(),
-                    "records could not be settled; their messages come again"
+                    "a batch's history or endings were not stored; its messages come again"
                 );
                 later.extend(settled.into_iter().map(|row| row.delivery));
+                // Nor do commands go on without their history: what was left out of a record would never be told.
+                later.extend(commands.drain(..).map(|(delivery, _)| delivery));
             }
         }
         let (deliveries, messages): (Vec<Delivery>, Vec<Message>) = commands.into_iter().unzip();

@@ -1,4 +1,5 @@
-//! Servers that fail under a migration of separate services, two of each: RabbitMQ, Redis, the network, the services themselves.
+//! What fails under a migration of separate services, two of each: RabbitMQ, Redis, the network to them and to the accounts, the accounts
+//! themselves, disks, the services.
 //!
 //! Constraints: every scenario has servers of its own, because it breaks them; after each the oracle compares source, ledger and Kayako,
 //! and a further full run creates nothing.
@@ -7,8 +8,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bounds;
+mod disks;
 mod ground;
+mod hostile;
+mod jobs;
 mod network;
 mod queues;
 mod redis;
+mod remote;
 mod services;

@@ -1,22 +1,32 @@
-//! RabbitMQ is killed, its queues are emptied, its queues are deleted.
+//! RabbitMQ is killed, its queues are emptied, its queues are deleted, it takes no messages.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
-use system_tests::processes::PATIENCE;
 use system_tests::servers::RabbitServer;
 use system_tests::waiting::until;
+use tokio::time::sleep;
 
-use crate::ground::{Servers, accounts, cases, ends_well, fleet, migration, people, silent};
+use crate::ground::{Servers, accounts, cases, ends_well, fleet, migration, patience, people, silent};
 
 const STAGES: [&str; 3] = ["extract", "intake", "load"];
 /// Where the transformers are in a fleet.
 const TRANSFORMERS: std::ops::Range<usize> = 4..6;
+/// How long an alarm lasts: leases of the scaled protocol end after 2 s, a publish is given up after 30 s.
+const ALARMED: Duration = Duration::from_secs(35);
 
 async fn channel(rabbit: &RabbitServer) -> Result<Channel> {
     let connection = Connection::connect(&rabbit.url(), ConnectionProperties::default()).await?;
     Ok(connection.create_channel().await?)
+}
+
+/// Messages that wait in a queue.
+async fn depth(channel: &Channel, queue: &str) -> Result<u32> {
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    Ok(channel.queue_declare(queue.into(), look, FieldTable::default()).await?.message_count())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,10 +63,9 @@ async fn all_queues_are_purged_in_the_middle() -> Result<()> {
     }
     let channel = channel(&servers.rabbit).await?;
     let queue = |stage: &str| format!("km.{}.{stage}", migration.name);
-    until("records that pile up", PATIENCE, async || {
-        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let intake = channel.queue_declare(queue("intake").into(), look, FieldTable::default()).await?;
-        Ok((intake.message_count() >= 5).then_some(()))
+    let intake = queue("intake");
+    until("records that pile up", patience(), async || {
+        Ok((depth(&channel, &intake).await? >= 5).then_some(()))
     })
     .await?;
     for stage in STAGES {
@@ -84,6 +93,40 @@ async fn all_queues_are_deleted_in_the_middle() -> Result<()> {
         let queue = format!("km.{}.{stage}", migration.name);
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
     }
+    ends_well(&mut migration, &mut run, services).await?;
+    migration.passed();
+    Ok(())
+}
+
+/// With its memory alarm raised RabbitMQ takes nothing from whoever publishes; who only reads and acknowledges goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rabbitmq_raises_its_alarm_and_takes_no_messages() -> Result<()> {
+    let servers = Servers::start().await?;
+    let accounts = accounts(104).await?;
+    let mut migration = migration(&accounts, servers.shared())?;
+    let mut services = fleet(&migration)?;
+    let mut run = migration.start(&["run", "--full"])?;
+    people(&accounts, 1).await?;
+    // What is read piles up, so that there is something to publish when the alarm is raised.
+    for transformer in services.drain(TRANSFORMERS) {
+        transformer.kill().await?;
+    }
+    let channel = channel(&servers.rabbit).await?;
+    let intake = format!("km.{}.intake", migration.name);
+    until("records that pile up", patience(), async || {
+        Ok((depth(&channel, &intake).await? >= 5).then_some(()))
+    })
+    .await?;
+    servers.rabbit.alarm(true)?;
+    until("the alarm", patience(), async || Ok((!servers.rabbit.alarms()?.is_empty()).then_some(()))).await?;
+    for number in 1..=2 {
+        services.push(migration.serve("transformer", &format!("transformer-{number}"))?);
+    }
+    sleep(ALARMED).await;
+    ensure!(accounts.cases() < accounts.expected_cases(), "everything has arrived without a queue");
+    servers.rabbit.alarm(false)?;
+    until("the alarm's end", patience(), async || Ok(servers.rabbit.alarms()?.is_empty().then_some(())))
+        .await?;
     ends_well(&mut migration, &mut run, services).await?;
     migration.passed();
     Ok(())

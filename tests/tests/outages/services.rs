@@ -8,11 +8,16 @@ use rand_chacha::ChaCha8Rng;
 use system_tests::processes::Process;
 use tokio::time::sleep;
 
-use crate::ground::{ROLES, Servers, accounts, ends_well, fleet, migration, people};
+use crate::ground::{ROLES, Servers, accounts, ends_well, fleet, is_large, migration, people};
 
 /// Between two kills: less than a lease of the scaled protocol (2 s).
 const PAUSE: Duration = Duration::from_millis(1_500);
+/// Kills in a small account, which is moved in a few seconds.
 const KILLS: usize = 10;
+/// In a large one they go on until three quarters of the cases are there, so slowly that a service gets something done in between.
+const PAUSE_OF_LARGE: Duration = Duration::from_secs(6);
+/// No run takes so many.
+const MOST_KILLS: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_services_are_killed_all_the_time() -> Result<()> {
@@ -23,13 +28,17 @@ async fn random_services_are_killed_all_the_time() -> Result<()> {
     let mut run = migration.start(&["run", "--full"])?;
     people(&accounts, 1).await?;
     let mut random = ChaCha8Rng::seed_from_u64(131);
-    for _ in 0..KILLS {
+    let (large, most) = (is_large(), accounts.expected_cases() * 3 / 4);
+    let mut kills = 0;
+    while kills < KILLS || (large && accounts.cases() < most && kills < MOST_KILLS) {
         let victim = random.random_range(0..services.len());
         let role = ROLES[victim / 2];
         let replacement = migration.serve(role, &format!("{role}-{}", victim % 2 + 1))?;
         std::mem::replace(&mut services[victim], replacement).kill().await?;
-        sleep(PAUSE).await;
+        kills += 1;
+        sleep(if large { PAUSE_OF_LARGE } else { PAUSE }).await;
     }
+    println!("{kills} services were killed");
     ends_well(&mut migration, &mut run, services).await?;
     migration.passed();
     Ok(())

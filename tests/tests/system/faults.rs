@@ -143,6 +143,36 @@ async fn an_account_that_is_away_for_a_while() -> Result<()> {
     Ok(())
 }
 
+/// The host of the attachments is away for longer than any single call is tried again. No case goes without its files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_cannot_be_had_for_a_while_arrive_all_the_same() -> Result<()> {
+    let mut config = config(67, 60);
+    let away = rule("GET", "/attachments/", When::Always, Fault::ErrorBefore);
+    config.faults.zendesk = Schedule { seed: 67, rules: vec![away] };
+    let accounts = Accounts::open(config).await?;
+    let mut migration = Migration::in_one_process(&accounts)?;
+    migration.environment = vec![("RUST_LOG", "warn".to_owned())];
+    let mut run = migration.start(&["run", "--full"])?;
+    system_tests::waiting::until(
+        "a file that is given up for now",
+        system_tests::processes::PATIENCE,
+        async || {
+            let log = run.log()?;
+            Ok(["(a file)", "a file could not be fetched"]
+                .iter()
+                .any(|line| log.contains(line))
+                .then_some(()))
+        },
+    )
+    .await?;
+    accounts.sandbox.zendesk_server.set_faults(Schedule::default());
+    let ended = run.ended().await?;
+    ensure!(ended.code() == Some(0), "the run ended with {ended}: {}", run.document()?);
+    migration.arrived().await?;
+    migration.passed();
+    Ok(())
+}
+
 /// An answer is lost, and before the loader looks for what it wrote, a second object of the same record appears, as from a request that
 /// took effect late: the oldest stays, the other goes to the trash.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

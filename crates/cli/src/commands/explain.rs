@@ -64,6 +64,7 @@ fn described(history: &History, links: Option<&Links>) -> Value {
         "explanation": reason.map(model::Reason::sentence),
         "next_step": reason.map(model::Reason::next_step),
         "run": row.run,
+        "attempts": row.flight.map(|flight| flight.attempts),
         "generation": row.generation,
         "source_link": links.map(|links| links.source(history.key.kind, &history.key.id)),
         "kayako_link": links.zip(row.kayako_id).map(|(links, id)| links.target(history.key.kind, id)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use blobs::Blobs;
 use clap::Args;
-use coordinator::Commands;
+use coordinator::{Commands, Status};
 use kayako::OpenGate;
 use ledger::Ledger;
 use model::plan::Plan;
@@ -266,14 +266,15 @@ pub(crate) async fn in_one_process(
     begin(order).await?;
     station.start(&Role::ALL, &shutdown).await?;
     let commands = Commands::new(order.ledger.clone());
-    let ending = following::until_over(&commands, &context, &shutdown.draining(), every, |status, pace| {
-        progress.show(status, pace);
-    })
-    .await;
+    let draining = shutdown.draining();
+    let show = |status: &Status, pace| progress.show(status, pace);
+    let ending = following::until_over(&commands, &order.ledger, &context, &draining, every, show).await;
     shutdown.begin(runtime::shutdown::Reason::Finished);
     let completion = shutdown.complete().await;
     broker.close().await;
     match completion.failures.into_iter().next() {
+        // What a person has to do says more than what broke because of it.
+        Some(_) if ending.as_ref().is_err_and(|failure| failure.code == Code::StorageFull) => ending,
         Some(failure) => {
             Err(Failure::new(Code::Internal, "a part of this process failed; the same command goes on")
                 .because(failure))
@@ -289,10 +290,8 @@ async fn watch(shell: &Shell, order: &Order<'_>, progress: &Progress) -> Result<
     shutdown.listen_to_signals()?;
     begin(order).await?;
     let commands = Commands::new(order.ledger.clone());
-    following::until_over(&commands, &context, &shutdown.draining(), LOOK, |status, pace| {
-        progress.show(status, pace);
-    })
-    .await
+    let show = |status: &Status, pace| progress.show(status, pace);
+    following::until_over(&commands, &order.ledger, &context, &shutdown.draining(), LOOK, show).await
 }
 
 /// Shows how it ended and writes the reports of a finished run.

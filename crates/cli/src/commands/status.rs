@@ -33,7 +33,8 @@ pub(crate) struct StatusArguments {
 
 /// Runs it.
 pub(crate) async fn run(arguments: &StatusArguments, shell: &Shell) -> Result<Exit, Failure> {
-    let commands = Commands::new(arguments.places.find()?.ledger_beside().await?);
+    let ledger = arguments.places.find()?.ledger_beside().await?;
+    let commands = Commands::new(ledger.clone());
     if !arguments.watch {
         let status = following::status(&commands).await?;
         show(shell, &status);
@@ -57,7 +58,8 @@ pub(crate) async fn run(arguments: &StatusArguments, shell: &Shell) -> Result<Ex
             last = Some(status.clone());
         }
     };
-    let ending = following::until_over(&commands, &context, &shutdown.draining(), EVERY, each).await?;
+    let ending =
+        following::until_over(&commands, &ledger, &context, &shutdown.draining(), EVERY, each).await?;
     progress.clear();
     show(shell, ending.status());
     match ending {

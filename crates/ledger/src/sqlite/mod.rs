@@ -16,6 +16,7 @@ mod steps;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ pub(crate) struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
     clock: Clock,
     steps: Steps,
+    full: AtomicBool,
     /// Held until the ledger is dropped.
     _lock: Option<File>,
 }
@@ -76,6 +78,7 @@ impl SqliteStore {
             connection: Arc::new(Mutex::new(connection)),
             clock: Arc::clone(&options.clock),
             steps: options.steps.clone(),
+            full: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -87,7 +90,9 @@ impl SqliteStore {
         F: FnOnce(&Connection, UnixMillis) -> Result<T, Error> + Send + 'static,
     {
         // Taking the write lock at once: a transaction that reads first could be refused when it begins to write.
-        self.transact(TransactionBehavior::Immediate, step).await
+        let done = self.transact(TransactionBehavior::Immediate, step).await;
+        self.full.store(done.as_ref().is_err_and(Error::is_storage_full), Ordering::Relaxed);
+        done
     }
 
     /// Runs a step that only reads: it sees one moment and holds no writer up.
@@ -217,6 +222,10 @@ impl Store for SqliteStore {
 
     async fn destroy(&self) -> Result<(), Error> {
         self.step(|connection, _| steps::destroy(connection)).await
+    }
+
+    fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 }
 

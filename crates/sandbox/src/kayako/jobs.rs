@@ -21,6 +21,17 @@ enum Ending {
     Failed,
 }
 
+/// What becomes of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It ends.
+    Ends,
+    /// It carries out so many items and fails.
+    DiesAfter(usize),
+    /// It carries out so many items and is RUNNING for ever.
+    HangsAfter(usize),
+}
+
 /// One bulk insert.
 struct Job {
     batch: Arc<Batch>,
@@ -32,8 +43,7 @@ struct Job {
     start_ms: i64,
     first_item_ms: i64,
     item_ms: i64,
-    /// Carries out so many items and fails.
-    dies_after: Option<usize>,
+    fate: Fate,
     /// What it creates appears so much later.
     late_ms: u64,
     ending: Option<Ending>,
@@ -49,6 +59,18 @@ pub(crate) struct Jobs {
     active: VecDeque<u64>,
     /// When each worker is free again.
     workers: Vec<i64>,
+    /// Items that jobs have come to, for [`super::Switches::job_passes_over_every`].
+    items: u64,
+}
+
+impl Jobs {
+    /// Jobs that will never end.
+    pub(crate) fn hanging(&self) -> usize {
+        self.active
+            .iter()
+            .filter(|id| self.rows.get(**id).is_some_and(|job| matches!(job.fate, Fate::HangsAfter(_))))
+            .count()
+    }
 }
 
 impl State {
@@ -85,7 +107,10 @@ impl State {
     fn run_items(&mut self, job: &mut Job, now: i64) {
         while job.ending.is_none() {
             let due = job.first_item_ms + job.item_ms * i64::try_from(job.next + 1).unwrap_or(i64::MAX / 2);
-            let dies = job.dies_after == Some(job.next);
+            if job.fate == Fate::HangsAfter(job.next) {
+                return;
+            }
+            let dies = job.fate == Fate::DiesAfter(job.next);
             if !dies && job.next < job.total && due > now {
                 return;
             }
@@ -104,6 +129,11 @@ impl State {
 
     fn run_item(&mut self, job: &mut Job, item: Value) {
         let place = job.next;
+        self.jobs.items += 1;
+        let every = self.switches.job_passes_over_every;
+        if every > 0 && self.jobs.items.is_multiple_of(every) {
+            return;
+        }
         let legacy_id = item.get("legacy_id").cloned().unwrap_or(Value::Null);
         let kept = (self.switches.job_results == JobResults::Records).then(|| item.clone());
         match self.draft(&job.batch, item) {
@@ -117,6 +147,9 @@ impl State {
 
     /// All items or none.
     fn run_whole(&mut self, job: &mut Job) {
+        if matches!(job.fate, Fate::HangsAfter(_)) {
+            return;
+        }
         self.now_ms = job.end_ms();
         job.changed_ms = self.now_ms;
         let items = std::mem::take(&mut job.items);
@@ -129,8 +162,10 @@ impl State {
             job.end(Ending::Failed);
             return;
         }
-        let survivors = job.dies_after.unwrap_or(drafts.len());
-        let dies = job.dies_after.is_some();
+        let (survivors, dies) = match job.fate {
+            Fate::DiesAfter(survivors) => (survivors, true),
+            Fate::Ends | Fate::HangsAfter(_) => (drafts.len(), false),
+        };
         for draft in drafts.into_iter().take(survivors) {
             self.insert_draft(draft);
         }
@@ -166,8 +201,15 @@ impl State {
     pub(crate) fn enqueue(&mut self, batch: Batch, items: VecDeque<Value>) -> u64 {
         let total = items.len();
         let (start_ms, first_item_ms, item_ms) = self.schedule(i64::try_from(total).unwrap_or(0));
-        let every = self.switches.job_dies_every;
-        let dies = every > 0 && self.jobs.rows.next_id().is_multiple_of(every);
+        let number = self.jobs.rows.next_id();
+        let is_one_of = |every: u64| every > 0 && number.is_multiple_of(every);
+        let fate = if is_one_of(self.switches.job_dies_every) {
+            Fate::DiesAfter(total / 2)
+        } else if is_one_of(self.switches.job_hangs_every) {
+            Fate::HangsAfter(total / 2)
+        } else {
+            Fate::Ends
+        };
         let id = self.jobs.rows.insert(Job {
             batch: Arc::new(batch),
             items,
@@ -177,7 +219,7 @@ impl State {
             start_ms,
             first_item_ms,
             item_ms,
-            dies_after: dies.then_some(total / 2),
+            fate,
             late_ms: self.late_ms,
             ending: None,
             changed_ms: self.now_ms,

@@ -250,6 +250,11 @@ impl Account {
         self.enter().sessions.expire_all()
     }
 
+    /// Jobs that will never end, because of [`Switches::job_hangs_every`].
+    pub fn hanging_jobs(&self) -> usize {
+        self.enter().jobs.hanging()
+    }
+
     /// While down, every API call answers 503 in HTML.
     pub fn set_outage(&self, down: bool) {
         self.enter().outage = down;

@@ -147,6 +147,10 @@ switches! {
     job_results: JobResults = JobResults::Nothing, JobResults::Errors;
     /// 4.2: every n-th job dies after half of its items and ends FAILED (even without `partial_import`); 0 = never.
     job_dies_every: u64 = 0, 0;
+    /// 4.2: every n-th job that does not die is RUNNING for ever after half of its items; 0 = never.
+    job_hangs_every: u64 = 0, 0;
+    /// 4.2: with `partial_import` every n-th item, counted over all jobs, is passed over without a word; 0 = never.
+    job_passes_over_every: u64 = 0, 0;
     /// 4.2: without `partial_import` an invalid record is told at once (400) instead of by a FAILED job.
     bulk_validates_at_once: bool = false, true;
     /// 4.2: after so many minutes a finished job answers 404; 0 = never.

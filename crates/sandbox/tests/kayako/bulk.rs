@@ -90,6 +90,30 @@ async fn jobs_queue_for_workers_and_can_die() {
 }
 
 #[tokio::test]
+async fn jobs_can_hang_and_pass_over_items_without_a_word() {
+    let desk = Desk::open(|config| config.switches.job_hangs_every = 2).await;
+    let role = desk.role("CUSTOMER").await;
+    let users = |from: u32| [user(role, from), user(role, from + 1)];
+    let first = desk.bulk("users", &users(1), true).await;
+    let second = desk.bulk("users", &users(3), true).await;
+    desk.wait(3_600);
+    assert_eq!(desk.job(first).await["status"], "COMPLETED");
+    assert_eq!(desk.job(second).await["status"], "RUNNING");
+    assert_eq!(
+        (desk.account.counts().users, desk.account.hanging_jobs()),
+        (4, 1),
+        "half of the second job's items"
+    );
+
+    desk.account.set_switches(Switches { job_passes_over_every: 5, ..Switches::friendly() });
+    let third = desk.bulk("users", &users(5), true).await;
+    let job = desk.job(third).await;
+    assert_eq!((&job["status"], &job["errors"]), (&json!("COMPLETED"), &json!([])));
+    // Counted over all jobs: three items were carried out before, this one's second is the fifth.
+    assert_eq!(desk.account.counts().users, 5);
+}
+
+#[tokio::test]
 async fn jobs_are_forgotten_after_a_while() {
     let desk = Desk::open(|config| config.switches.job_retention_minutes = 10).await;
     let job = desk.bulk("teams", &[json!({"title": "T"})], true).await;
