@@ -9,7 +9,7 @@ use futures::future::join_all;
 use model::journal::What;
 use model::row::{Row, State, Wait};
 use model::transition::{Event, Refusal};
-use model::{Fence, Reason, RecordKey, UnixMillis};
+use model::{FailureClass, Fence, Reason, RecordKey, UnixMillis};
 use queue::{Stage, UNTIL};
 use runtime::propagation;
 
@@ -47,6 +47,14 @@ impl Ending {
         }
     }
 
+    /// Whether this try would count, and failed in a way that may be the account's fault rather than the record's.
+    fn may_blame_the_account(&self) -> bool {
+        const ACCOUNTS: [&str; 3] =
+            [FailureClass::TargetDown.name(), FailureClass::NotSent.name(), FailureClass::Ambiguous.name()];
+        matches!(self, Self::Parked { attempt: true, class, .. } | Self::Unsent { attempt: true, class, .. }
+            if ACCOUNTS.contains(class))
+    }
+
     /// While the account as a whole is away, what fails (the call that opened the circuit, and the one a minute that is let through)
     /// is not held against the record in whose name it was made: else a long outage would use up the attempts.
     fn uncounted(self) -> Self {
@@ -78,6 +86,20 @@ impl Ending {
 }
 
 impl Desk {
+    /// Whether the account as a whole is away. Each loader's circuit opens after five failures of its own; until all have seen five, a record
+    /// that goes from one loader to the next would have used up its attempts. So before a try counts, another call has to be answered.
+    async fn is_away(&self, endings: &[(Work, Ending)]) -> bool {
+        if self.client.is_away() {
+            return true;
+        }
+        if !endings.iter().any(|(_, ending)| ending.may_blame_the_account()) {
+            return false;
+        }
+        // Not for longer than a call may take: a pause of the rate limit must not outlast the lease.
+        let witness = tokio::time::timeout(self.timing.request_timeout, self.client.check_session());
+        !matches!(witness.await, Ok(Ok(())))
+    }
+
     /// Ends the work on these records.
     pub(crate) async fn settle(
         &self,
@@ -88,7 +110,7 @@ impl Desk {
         if endings.is_empty() {
             return Ok(());
         }
-        let away = self.client.is_away();
+        let away = self.is_away(&endings).await;
         let endings: Vec<(Work, Ending)> = endings
             .into_iter()
             .map(|(work, ending)| {

@@ -53,7 +53,7 @@ impl FailureClass {
     }
 
     /// The class's stable name: metric label, report column, log field.
-    pub fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::TargetDown => "target_down",
             Self::NotSent => "not_sent",

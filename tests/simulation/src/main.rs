@@ -28,7 +28,7 @@ struct Arguments {
     /// Processes that share the seeds [default: one per core]
     #[arg(long)]
     jobs: Option<u64>,
-    /// Shows every event (for one seed)
+    /// Shows every event, and between them the product's own warnings (for one seed)
     #[arg(long)]
     print: bool,
     /// Shows what a seed stands for, and plays nothing
@@ -42,6 +42,10 @@ fn main() -> Result<ExitCode> {
     if arguments.show {
         println!("{:#?}", Scenario::of(from));
         return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.print {
+        // Without their time, which is the machine's.
+        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).without_time().init();
     }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let jobs = arguments.jobs.unwrap_or(cores).clamp(1, arguments.seeds.max(1));

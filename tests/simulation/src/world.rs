@@ -36,6 +36,8 @@ const NAME: &str = "simulation";
 const PATIENCE: Duration = Duration::from_hours(12);
 /// Between two looks at the run.
 const LOOK: Duration = Duration::from_secs(1);
+/// From a halt to the operator's `resume`.
+const ATTENTION: Duration = Duration::from_mins(3);
 /// Differences that are shown.
 const SHOWN: usize = 12;
 
@@ -190,6 +192,12 @@ impl World {
                 match self.commands.current().await?.context("a run")?.status {
                     RunStatus::Finished => return Ok(()),
                     RunStatus::Running => {}
+                    // A person looks after it: what asks for one by mistake, or for a while, is gone by then.
+                    RunStatus::Halted { message } => {
+                        self.site.trace.note(format_args!("halted: {message}"));
+                        sleep(ATTENTION).await;
+                        self.commands.resume().await?;
+                    }
                     other => bail!("the run is {}: {other:?}", other.name()),
                 }
                 if began.elapsed() > self.scenario.storm + PATIENCE {
@@ -293,7 +301,28 @@ impl World {
         };
         let differences = oracle::compare(&expected, &now);
         let shown: Vec<String> = differences.iter().take(SHOWN).map(ToString::to_string).collect();
-        ensure!(shown.is_empty(), "{} differences:\n  {}", differences.len(), shown.join("\n  "));
-        Ok(())
+        if shown.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "{} differences:\n  {}\n  not migrated by the ledger: {}",
+            differences.len(),
+            shown.join("\n  "),
+            self.not_migrated().await?
+        )
+    }
+
+    /// What the ledger says of records that are not in Kayako.
+    async fn not_migrated(&self) -> Result<String> {
+        let (rows, _) = self.ledger.scan(None, 10_000).await?;
+        let said = rows.iter().filter(|(_, row)| !row.state.is_migrated());
+        let mut lines: Vec<String> =
+            said.clone().map(|(key, row)| format!("{key} {:?} {:?}", row.state, row.reason)).collect();
+        if let Some((key, _)) = said.clone().next() {
+            let name = &self.site.plan.name;
+            let history = coordinator::history(&self.ledger, &self.site.blobs, name, key).await?;
+            lines.extend(history.into_iter().flat_map(|one| one.entries).map(|entry| format!("{entry:?}")));
+        }
+        Ok(lines.join("\n  "))
     }
 }
