@@ -1,7 +1,7 @@
 //! The rate budget of one (account, rate class), shared by all processes.
 //!
-//! Constraints: pure; the store only compares and sets the packed state. A configured limit is simply used: in every
-//! sliding minute at most so many calls are granted. Without one, nothing is held back until the account throttles;
+//! Constraints: pure; the store only compares and sets the packed state. A configured limit is used: in every
+//! sliding minute at most so many calls are granted, and fewer if the account throttles below it. Without one, nothing is held back until the account throttles;
 //! that teaches the ceiling, which is kept: half of it after the stop, 0.98 of it within a minute, and a test above it
 //! at most once an hour.
 
@@ -52,6 +52,9 @@ pub struct Budget {
     /// The class is stopped for all until then.
     #[serde(default)]
     pub stopped_until: UnixMillis,
+    /// What was configured when calls were last asked for.
+    #[serde(default)]
+    configured_per_minute: Option<f64>,
     /// The rate at which the account throttled, in calls per minute.
     #[serde(default)]
     pub learned_per_minute: Option<f64>,
@@ -80,9 +83,15 @@ impl Budget {
         if now < self.stopped_until {
             return Grant { granted: 0, wait: now.until(self.stopped_until) };
         }
-        let Some(per_minute) = limit.map(f64::from).or_else(|| self.rate(now)) else {
-            self.count(now, n);
-            return Grant { granted: n, wait: Duration::ZERO };
+        self.configured_per_minute = limit.map(f64::from);
+        let per_minute = match (self.configured_per_minute, self.rate(now)) {
+            // The account takes fewer than configured: its limit was lowered, or somebody else uses it too.
+            (Some(configured), Some(learned)) => configured.min(learned),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => {
+                self.count(now, n);
+                return Grant { granted: n, wait: Duration::ZERO };
+            }
         };
         // (minute + slice) / interval calls at most lie in any window of a minute.
         let interval = (MINUTE_MS + SLICE_MS) / per_minute.max(0.1) * GUARD;
@@ -117,7 +126,8 @@ impl Budget {
                 (Some(ceiling), None) if self.held => seen.clamp(ceiling * FALL, ceiling),
                 // The first estimate may rest on a few seconds; until a ceiling has held, the next one replaces it.
                 (Some(ceiling), None) => seen.min(ceiling),
-                (None, _) => seen,
+                // One stray 429 after a few calls must not halt an account whose limit is known.
+                (None, _) => seen.max(self.configured_per_minute.map_or(0.0, |configured| configured * RESTART)),
             };
             self.held &= self.test_since.is_some();
             self.learned_per_minute = Some(learned.max(1.0));

@@ -217,6 +217,10 @@ impl Gate for AccountGate {
             Some(limiter) => Some(limiter.acquire().await),
             None => None,
         };
+        if class == RateClass::Login {
+            // Logging in is a GET, and an account may count it as any other read; whether it does is not documented.
+            self.budget(RateClass::Read).await?;
+        }
         self.budget(class).await?;
         if let Some(permit) = permit {
             self.state().permits.entry(class).or_default().push(permit);

@@ -29,19 +29,20 @@ use wire::{Exchange, InProcess, Wire};
 const MINUTE: Duration = Duration::from_mins(1);
 /// Calls that each loader has under way whenever it is allowed to: more than any budget here.
 const CALLERS: usize = 3;
-/// An unknown limit is learned within the first minutes; what comes later must keep to it.
-const LEARNING: Duration = Duration::from_mins(5);
+/// What an account allows per minute: few, so that hours take seconds.
+const ALLOWED: u32 = 120;
 
 /// What is sent at the account, and what the account and the plan say about it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Load {
     loaders: usize,
     /// What the plan says.
     configured: Option<u32>,
-    /// What the account allows, per minute.
-    allowed: u32,
-    minutes: u32,
-    /// After half of the time the account allows only half.
+    /// For so long what comes of it is not looked at: an unknown limit is learned.
+    learning: Duration,
+    /// For so long it is.
+    looked_at: Duration,
+    /// Afterwards the account allows half, and the same begins anew.
     halved: bool,
 }
 
@@ -171,19 +172,18 @@ struct Outcome {
 }
 
 async fn come_of(load: Load) -> Vec<Outcome> {
-    let switches = Switches { reads_per_minute: load.allowed, ..Switches::friendly() };
-    let scene = Scene::open(load.loaders, load.configured, switches.clone()).await;
-    let half = MINUTE * load.minutes / 2;
-    scene.driven(half).await;
-    let turn = scene.clock.uptime();
-    let later = if load.halved { load.allowed / 2 } else { load.allowed };
-    scene.account.set_switches(Switches { reads_per_minute: later, ..switches });
-    scene.driven(half).await;
-    let calls = scene.calls();
-    // After a change the account is learned anew.
-    let first = outcome(&calls, LEARNING, turn, load.allowed);
-    let second = outcome(&calls, turn + LEARNING, scene.clock.uptime(), later);
-    vec![first, second]
+    let limits: &[u32] = if load.halved { &[ALLOWED, ALLOWED / 2] } else { &[ALLOWED] };
+    let friendly = Switches::friendly();
+    let scene = Scene::open(load.loaders, load.configured, friendly.clone()).await;
+    let mut outcomes = Vec::new();
+    for &allowed in limits {
+        scene.account.set_switches(Switches { reads_per_minute: allowed, ..friendly.clone() });
+        let from = scene.clock.uptime() + load.learning;
+        scene.driven(load.learning + load.looked_at).await;
+        outcomes.push(outcome(&scene.calls(), from, scene.clock.uptime(), allowed));
+    }
+    println!("{load:?}: {outcomes:?}");
+    outcomes
 }
 
 fn outcome(calls: &[Call], from: Duration, to: Duration, allowed: u32) -> Outcome {
@@ -222,7 +222,8 @@ const LOADS: [(usize, &str); 2] = [(1, "one loader"), (3, "three loaders")];
 #[test]
 fn a_configured_limit_is_used_up_and_nobody_is_ever_throttled() {
     for (loaders, name) in LOADS {
-        let load = Load { loaders, configured: Some(300), allowed: 300, minutes: 30, halved: false };
+        let (learning, looked_at) = (MINUTE, MINUTE * 30);
+        let load = Load { loaders, configured: Some(ALLOWED), learning, looked_at, halved: false };
         for outcome in simulated(come_of(load)) {
             assert!((0.99..=1.0).contains(&outcome.share), "{name}: {outcome:?}");
             assert!(outcome.throttled == 0.0, "{name}: {outcome:?}");
@@ -231,10 +232,11 @@ fn a_configured_limit_is_used_up_and_nobody_is_ever_throttled() {
 }
 
 #[test]
-fn an_unknown_limit_is_learned_used_and_kept_to() {
+fn an_unknown_limit_is_learned_used_and_kept_to_also_when_it_is_halved() {
     for (loaders, name) in LOADS {
-        let load = Load { loaders, configured: None, allowed: 300, minutes: 50, halved: false };
-        for outcome in simulated(come_of(load)) {
+        // The first test above what was learned comes after an hour.
+        let (learning, looked_at) = (MINUTE * 70, MINUTE * 60);
+        for outcome in simulated(come_of(Load { loaders, configured: None, learning, looked_at, halved: true })) {
             assert!((0.95..=1.0).contains(&outcome.share), "{name}: {outcome:?}");
             assert!(outcome.throttled <= 2.0, "{name}: {outcome:?}");
             assert_eq!(outcome.inside_a_pause, 0, "{name}: {outcome:?}");
@@ -243,16 +245,16 @@ fn an_unknown_limit_is_learned_used_and_kept_to() {
 }
 
 #[test]
-fn a_limit_that_is_halved_half_way_is_learned_anew() {
-    for configured in [None, Some(300)] {
-        for (loaders, name) in LOADS {
-            let load = Load { loaders, configured, allowed: 300, minutes: 50, halved: true };
-            for outcome in simulated(come_of(load)) {
-                assert!((0.95..=1.0).contains(&outcome.share), "{name}, {configured:?}: {outcome:?}");
-                assert!(outcome.throttled <= 2.0, "{name}, {configured:?}: {outcome:?}");
-                assert_eq!(outcome.inside_a_pause, 0, "{name}, {configured:?}: {outcome:?}");
-            }
-        }
+fn a_configured_limit_that_is_halved_is_learned_instead() {
+    for (loaders, name) in LOADS {
+        let (learning, looked_at) = (MINUTE * 5, MINUTE * 30);
+        let load = Load { loaders, configured: Some(ALLOWED), learning, looked_at, halved: true };
+        let outcomes = simulated(come_of(load));
+        let [before, after] = outcomes.as_slice() else { panic!("two halves: {outcomes:?}") };
+        assert!(before.share >= 0.99 && before.throttled == 0.0, "{name}: {before:?}");
+        assert!((0.95..=1.0).contains(&after.share), "{name}: {after:?}");
+        assert!(after.throttled <= 2.0, "{name}: {after:?}");
+        assert_eq!(after.inside_a_pause, 0, "{name}: {after:?}");
     }
 }
 
