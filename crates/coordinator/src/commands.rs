@@ -140,6 +140,34 @@ impl Commands {
         Ok(found.map(|(_, plan)| plan))
     }
 
+    /// What the last comparison of a run with Kayako came to.
+    pub async fn reconciliation(&self, run: RunNo) -> Result<Option<facts::Reconciliation>, Error> {
+        let name = facts::reconciliation(run);
+        let found = self.ledger.document(&name).await.during("read the last comparison")?;
+        Ok(found.map(|(_, reconciliation)| reconciliation))
+    }
+
+    /// Remembers what a comparison with Kayako came to, as part of the run.
+    pub async fn note_reconciliation(
+        &self,
+        run: RunNo,
+        reconciliation: &facts::Reconciliation,
+    ) -> Result<(), Error> {
+        let name = facts::reconciliation(run);
+        loop {
+            let known = self
+                .ledger
+                .document::<facts::Reconciliation>(&name)
+                .await
+                .during("read the last comparison")?
+                .map(|(version, _)| version);
+            let noted = self.ledger.put_document(&name, known, reconciliation).await;
+            if noted.during("note a comparison")?.is_ok() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Services stop taking work and finish what is in hand.
     pub async fn pause(&self) -> Result<Run, Error> {
         self.change(|_| RunStatus::Paused).await

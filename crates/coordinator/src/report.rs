@@ -204,6 +204,15 @@ async fn details(blobs: &Blobs, migration: &MigrationId) -> Result<HashMap<Recor
                 found.insert(key, Told::Ended(detail));
             }
             What::Noted { detail } => note(&mut found, key, detail),
+            What::Doubled { others } => {
+                let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+                let others = others.join(", ");
+                note(
+                    &mut found,
+                    key,
+                    format!("other objects carried its origin key when it was counted: {others}"),
+                );
+            }
             What::Extracted { missing, .. } => {
                 // A new try: what the one before met no longer counts.
                 found.remove(&key);

@@ -53,6 +53,8 @@ pub struct Status {
     pub waiting_for: Vec<String>,
     /// Messages waiting per stage, where the queue can tell.
     pub queues: Vec<(String, u64)>,
+    /// What the last comparison with Kayako came to.
+    pub reconciliation: Option<facts::Reconciliation>,
 }
 
 /// Reading of every kind of a run.
@@ -96,7 +98,8 @@ impl Commands {
                 }
             }
         }
-        Ok(Some(Status { run, counts, phases, waiting_for, queues }))
+        let reconciliation = self.reconciliation(run.number).await?;
+        Ok(Some(Status { run, counts, phases, waiting_for, queues, reconciliation }))
     }
 
     /// The counts of a run: the stored table of a finished one, else as they are now.

@@ -311,15 +311,22 @@ impl Ledger {
         self.apply_all(keys, Event::Kept).await
     }
 
-    /// The objects of these records were counted, and there is one of each.
-    pub async fn recounted(&self, keys: &[RecordKey]) -> Result<Vec<Result<Row, Refusal>>, Error> {
-        self.apply_all(keys, Event::Recounted).await
+    /// The objects of these records were counted; with the object that each had then.
+    pub async fn recounted(
+        &self,
+        counted: &[(RecordKey, KayakoId)],
+    ) -> Result<Vec<Result<Row, Refusal>>, Error> {
+        let events: Vec<_> =
+            counted.iter().map(|(key, id)| (key.clone(), Event::Recounted { id: *id })).collect();
+        self.apply(&events).await
     }
 
-    /// The objects of these records are in Kayako no more: the next run that selects them writes them again.
-    pub async fn requeue(&self, keys: &[RecordKey]) -> Result<Vec<Result<Row, Refusal>>, Error> {
+    /// These objects of records are in Kayako no more: the records are to be written again.
+    pub async fn requeue(&self, gone: &[(RecordKey, KayakoId)]) -> Result<Vec<Result<Row, Refusal>>, Error> {
         let now = self.now().await?;
-        self.apply_all(keys, Event::Requeue { now }).await
+        let events: Vec<_> =
+            gone.iter().map(|(key, id)| (key.clone(), Event::Requeue { id: *id, now })).collect();
+        self.apply(&events).await
     }
 
     /// These objects were compared field by field.

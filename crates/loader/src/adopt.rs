@@ -171,7 +171,7 @@ impl Desk {
             }
         }
         self.settle(hands, fence, endings).await?;
-        let known = self.single_out(kind, known).await?;
+        let known = self.single_out(known).await?;
         let present = self.present(hands, fence, known, Arrival::Created).await?;
         Ok((fresh, present))
     }

@@ -9,7 +9,7 @@ use model::{Classify, FailureClass, Fence, Kind, RecordKey};
 use queue::{Delivery, Stage};
 use runtime::Crash;
 
-use crate::claim::AskedFor;
+use crate::ask::AskedFor;
 use crate::crash_points;
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
@@ -104,7 +104,7 @@ impl Desk {
         }
         self.context.crash.reached_with(crash_points::CLAIMED, [kind]).await?;
         let keys: Vec<RecordKey> = works.iter().map(|work| work.key().clone()).collect();
-        self.renewing(fence, &keys, self.write(hands, fence, kind, works)).await
+        self.renewing(hands, fence, &keys, self.write(hands, fence, kind, works)).await
     }
 
     /// Lets go of messages that are left over from a cancelled run. What such a run left in doubt is found by the coordinator.
@@ -137,14 +137,11 @@ impl Desk {
         let mut left_out = Vec::new();
         let mut wanted = Vec::with_capacity(fresh.len());
         for work in fresh {
-            match work.command() {
+            match work.left_out() {
+                Some(command) => left_out.push((work, send::nothing(command))),
                 // Counted before anything is claimed, so never here; its message would be given back.
-                LoadCommand::Recount => {}
-                LoadCommand::Nothing(command) => {
-                    let ending = send::nothing(*command);
-                    left_out.push((work, ending));
-                }
-                _ => wanted.push(work),
+                None if matches!(work.command(), LoadCommand::Recount) => {}
+                None => wanted.push(work),
             }
         }
         self.settle(hands, fence, left_out).await?;

@@ -1,50 +1,23 @@
 //! Claims a batch: which of its records may be worked on now, and with which parents' ids.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use ledger::{Claim, ClaimRequest, ParentState};
-use model::command::{LoadCommand, NothingCommand, Otherwise, Parent};
-use model::envelope::{Envelope, ExtractTask, HEADER_VERSION, VERSION, encode};
+use model::command::{NothingCommand, Otherwise, Parent};
 use model::journal::What;
 use model::row::{Row, State, Wait};
-use model::{Fence, KayakoId, Kind, Reason, RecordKey};
-use queue::{Message, Stage};
-use runtime::propagation;
+use model::{Fence, KayakoId, Reason, RecordKey};
+use queue::Stage;
 use tokio::time::Instant;
 
+use crate::ask::AskedFor;
 use crate::desk::{Desk, Hands};
 use crate::error::{During, Error};
 use crate::settle::Ending;
 use crate::work::{Incoming, Work};
-
-/// Zendesk's `show_many` takes 100 ids; other sources take no fewer.
-const IDS_PER_FETCH: usize = 100;
-
-/// Parents that were asked for lately, so that a thousand cases of one customer ask once.
-#[derive(Debug, Default)]
-pub(crate) struct AskedFor(tokio::sync::Mutex<HashMap<RecordKey, Instant>>);
-
-impl AskedFor {
-    /// More than this and the oldest answers are long there.
-    const MOST: usize = 20_000;
-
-    async fn first_time(&self, key: &RecordKey, again_after: Duration) -> bool {
-        let mut asked = self.0.lock().await;
-        if asked.len() > Self::MOST {
-            asked.clear();
-        }
-        match asked.get(key) {
-            Some(at) if at.elapsed() < again_after => false,
-            _ => {
-                asked.insert(key.clone(), Instant::now());
-                true
-            }
-        }
-    }
-}
 
 /// What a parent that was settled means for its child.
 enum Standing {
@@ -145,6 +118,7 @@ impl Desk {
                 }
             }
         }
+        hands.hold(working.iter().map(Work::key), batch.lease_until);
         self.settle(hands, batch.fence, endings).await?;
         let parked = parked.into_iter().map(|(one, wait)| self.delay(hands, one, wait));
         join_all(parked).await.into_iter().collect::<Result<Vec<()>, Error>>()?;
@@ -155,7 +129,15 @@ impl Desk {
     async fn work(&self, incoming: Incoming, row: Row) -> Result<Work, Error> {
         let catalogue = self.catalogue(&incoming.plan).await?;
         let origin_key = self.origin.key(&incoming.load.key, row.generation);
-        Ok(Work { incoming, row, parents: Arc::default(), catalogue, origin_key, lost_keys: HashSet::new() })
+        Ok(Work {
+            incoming,
+            row,
+            parents: Arc::default(),
+            catalogue,
+            origin_key,
+            lost_keys: HashSet::new(),
+            orphaned: None,
+        })
     }
 
     /// The work with its parents' ids, or how it ends because of them.
@@ -175,10 +157,9 @@ impl Desk {
                 };
                 Err((Box::new(work), ending))
             }
-            // Something of it may be in Kayako: a row leaves its doubt through a probe only. Then it fails, as any that is left out.
+            // Something of it may be in Kayako: a row leaves its doubt through a probe only. If it is there it is finished, else it fails.
             Standing::Fails(_) if work.row.state == State::InDoubt => {
-                let nothing = NothingCommand { failed: true, reason: Reason::ParentFailed };
-                work.incoming.load.command = LoadCommand::Nothing(nothing);
+                work.orphaned = Some(NothingCommand { failed: true, reason: Reason::ParentFailed });
                 Ok(work)
             }
             Standing::Fails(parent) => {
@@ -196,53 +177,15 @@ impl Desk {
         self.ledger.kept(std::slice::from_ref(&one.load.key)).await.during("keep")?;
         Ok(())
     }
-
-    /// Lets the extractors fetch parents that no listing has shown. Bypasses the credit window, else a window full
-    /// of waiting children would never see its parents.
-    async fn ask_for(
-        &self,
-        asked: &AskedFor,
-        missing: Vec<RecordKey>,
-        run: model::RunNo,
-        plan: &str,
-    ) -> Result<(), Error> {
-        let mut wanted: BTreeMap<Kind, Vec<RecordKey>> = BTreeMap::new();
-        for key in missing {
-            if asked.first_time(&key, self.timing.lost_after / 10).await {
-                wanted.entry(key.kind).or_default().push(key);
-            }
-        }
-        let mut messages = Vec::new();
-        for (kind, keys) in wanted {
-            for chunk in keys.chunks(IDS_PER_FETCH) {
-                let ids = chunk.iter().map(|key| key.id.clone()).collect();
-                let task = ExtractTask::Fetch { kind, ids, lost: false };
-                let body = encode(&Envelope::new(run, plan, task))
-                    .map_err(|error| Error::Plan { hash: plan.to_owned(), problem: error.to_string() })?;
-                let mut message = Message::new(self.context.random.uuid().to_string(), body)
-                    .with_header(HEADER_VERSION, VERSION.to_string());
-                propagation::inject(&mut message.headers);
-                messages.push(message);
-            }
-        }
-        if messages.is_empty() {
-            return Ok(());
-        }
-        for result in self.publisher.publish(&self.queue(Stage::Extract), messages).await {
-            result.during("ask for parents")?;
-        }
-        Ok(())
-    }
 }
 
 fn standing(parents: &[Parent], states: &[(RecordKey, ParentState)], placeholder: Option<Row>) -> Standing {
     let states: HashMap<&RecordKey, &ParentState> = states.iter().map(|(key, state)| (key, state)).collect();
     let mut ids = HashMap::new();
     for parent in parents {
-        let arrived = states
-            .get(&parent.key)
-            .filter(|state| state.state.is_migrated())
-            .and_then(|state| state.kayako_id);
+        // What failed after its object existed is in Kayako all the same: its children belong to it, not to a stand-in.
+        let is_there = |state: &&&ParentState| state.state.is_migrated() || state.state == State::Failed;
+        let arrived = states.get(&parent.key).filter(is_there).and_then(|state| state.kayako_id);
         match (arrived, parent.otherwise) {
             (Some(id), _) => {
                 ids.insert(parent.key.clone(), id);
@@ -266,4 +209,35 @@ fn standing(parents: &[Parent], states: &[(RecordKey, ParentState)], placeholder
         }
     }
     Standing::Ready(Arc::new(ids))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use model::Kind;
+
+    use super::*;
+
+    fn child_of(state: State, kayako_id: Option<KayakoId>) -> Standing {
+        let key = RecordKey::new(Kind::User, "7");
+        let parents = [Parent { key: key.clone(), otherwise: Otherwise::Placeholder }];
+        let states = [(key, ParentState { state, kayako_id, arrival: None, reason: None })];
+        standing(&parents, &states, None)
+    }
+
+    #[test]
+    fn a_parent_that_failed_after_it_existed_is_not_replaced_by_a_stand_in() {
+        let id = Some(KayakoId(3));
+        for (state, kayako_id) in [(State::Committed, id), (State::Failed, id)] {
+            let Standing::Ready(ids) = child_of(state, kayako_id) else {
+                panic!("a parent that is in Kayako, and {} at that", state.name());
+            };
+            assert_eq!(ids.get(&RecordKey::new(Kind::User, "7")), id.as_ref(), "{}", state.name());
+        }
+        assert!(matches!(child_of(State::Failed, None), Standing::NeedsPlaceholder));
+        assert!(
+            matches!(child_of(State::Skipped, id), Standing::NeedsPlaceholder),
+            "nobody says that it is whole"
+        );
+    }
 }

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::catalogue::Catalogue;
 use crate::error::{During, Error};
 use crate::metrics::Metrics;
+use crate::surplus::Surplus;
 use crate::upload::FILE_ROOM;
 
 /// The loader's tools.
@@ -50,11 +51,17 @@ pub(crate) struct Hands {
     /// The ledger's time when the batch was claimed, and ours: the ledger's clock decides, and asking it for every
     /// comparison would cost a round trip.
     clock: Mutex<Option<(UnixMillis, Instant)>>,
+    /// Until when each record is ours, by the ledger's clock.
+    leases: Mutex<HashMap<RecordKey, UnixMillis>>,
 }
 
 impl Hands {
     pub(crate) fn new(deliveries: Vec<Delivery>) -> Self {
-        Self { deliveries: Mutex::new(deliveries.into_iter().map(Some).collect()), clock: Mutex::new(None) }
+        Self {
+            deliveries: Mutex::new(deliveries.into_iter().map(Some).collect()),
+            clock: Mutex::new(None),
+            leases: Mutex::default(),
+        }
     }
 
     pub(crate) fn take(&self, ticket: usize) -> Option<Delivery> {
@@ -65,6 +72,23 @@ impl Hands {
     pub(crate) fn rest(&self) -> Vec<Delivery> {
         let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
         deliveries.iter_mut().filter_map(Option::take).collect()
+    }
+
+    /// These records are ours until then.
+    pub(crate) fn hold<'a>(&self, keys: impl IntoIterator<Item = &'a RecordKey>, until: UnixMillis) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.extend(keys.into_iter().map(|key| (key.clone(), until)));
+    }
+
+    /// The moment at which the first of these records ceases to be ours: what must not be done by two is over by then.
+    pub(crate) fn held_until<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a RecordKey>,
+    ) -> tokio::time::Instant {
+        let (now, here) = (self.now(), tokio::time::Instant::now());
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = keys.into_iter().map(|key| leases.get(key).copied().unwrap_or(now));
+        here + now.until(ends.min().unwrap_or(now))
     }
 
     /// `asked` is when the claim was sent, `now` what the ledger's clock showed while it was answered.
@@ -145,6 +169,7 @@ impl Desk {
     /// the claim. Rows that are settled meanwhile refuse the renewal, which is fine.
     pub(crate) async fn renewing<T>(
         &self,
+        hands: &Hands,
         fence: Fence,
         keys: &[RecordKey],
         work: impl Future<Output = T>,
@@ -157,8 +182,14 @@ impl Desk {
                 () = self.context.clock.sleep(self.timing.lease / 3) => {
                     // A request on its way is not given up for one lost renewal: a lease that ends is noticed by the ledger, which
                     // refuses the next step, and giving up would put the whole batch in doubt.
-                    if let Err(error) = self.ledger.renew(fence, keys, self.timing.lease).await {
-                        tracing::warn!(error = %error, "a lease could not be renewed; trying again");
+                    match self.ledger.renew(fence, keys, self.timing.lease).await {
+                        Ok((until, answers)) => {
+                            let ours = keys.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+                            hands.hold(ours.map(|(key, _)| key), until);
+                        }
+                        Err(error) => {
+                            tracing::warn!(error = %error, "a lease could not be renewed; trying again");
+                        }
                     }
                 }
             }
@@ -178,6 +209,17 @@ impl Desk {
         let lines = entries.iter().map(|entry| Bytes::from(entry.encode())).collect();
         let now = self.context.clock.now();
         self.blobs.append(self.migration.as_str(), now, lines).await.during("write the journal")
+    }
+
+    /// What removes surplus objects.
+    pub(crate) fn surplus(&self) -> Surplus<'_> {
+        Surplus {
+            migration: &self.migration,
+            client: &self.client,
+            blobs: &self.blobs,
+            context: &self.context,
+            trashed: &self.metrics.surplus,
+        }
     }
 
     /// Stops the run for all replicas: no further call can succeed until a person acts.
@@ -209,5 +251,28 @@ impl Desk {
     /// How long the shortest useful pause is.
     pub(crate) fn short_pause(&self) -> Duration {
         self.timing.job_poll
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Kind;
+
+    use super::*;
+
+    #[test]
+    fn what_two_must_not_do_is_over_when_the_first_lease_ends() {
+        let [long, short, others] = ["1", "2", "3"].map(|id| RecordKey::new(Kind::User, id));
+        let hands = Hands::new(Vec::new());
+        hands.set_clock(Instant::now(), UnixMillis(1_000));
+        hands.hold([&long, &short], UnixMillis(1_001_000));
+        // The renewal of one of them was refused.
+        hands.hold([&long], UnixMillis(2_001_000));
+        assert!(hands.held_until([&long, &short]) < hands.held_until([&long]));
+        assert!(hands.held_until([&short]) > tokio::time::Instant::now());
+        assert!(hands.held_until([&others]) <= tokio::time::Instant::now(), "not ours");
+        assert!(hands.held_until([&long, &others]) <= tokio::time::Instant::now());
+        hands.hold([&short], UnixMillis(500));
+        assert!(hands.held_until([&short]) <= tokio::time::Instant::now(), "its lease has ended");
     }
 }

@@ -1,16 +1,17 @@
 //! The remaining steps after an object exists, each of which may run twice: absolute values by PUT; identities, notes
 //! and memberships by listing and adding what is missing; the final status last; then reading back.
 //!
-//! Constraint: nothing of an adopted object is overwritten. What is added to it is only what its children need: an
-//! agent's membership in the teams whose cases it is assigned to.
+//! Constraints: nothing of an adopted object is overwritten. What is added to it is only what its children need: an
+//! agent's membership in the teams whose cases it is assigned to. What is not known to be whole is not committed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use kayako::{CaseId, CaseUpdate, NoteOwner, OrganizationId, RateClass, TeamId, UserId, UserUpdate};
-use model::command::{CaseCommand, LoadCommand, OrganizationCommand, UserCommand};
+use kayako::{CaseId, CaseUpdate, NoteOwner, OrganizationId, UserUpdate};
+use model::command::{CaseCommand, LoadCommand, UserCommand};
 use model::row::Arrival;
-use model::{Classify, FailureClass, Fence, KayakoId, Kind, Reason};
+use model::{Classify, FailureClass, Fence, Kind, Reason};
 
 use crate::catalogue::fold;
 use crate::crash_points;
@@ -22,9 +23,14 @@ use crate::target::{Detail, Object, Seen, by_origin_key};
 use crate::work::Work;
 
 /// A step that did not succeed.
-enum Step {
+#[derive(Clone)]
+pub(crate) enum Step {
     Call(kayako::Error),
+    /// Of an addition: it may take effect later.
+    Addition(kayako::Error),
     NotAsSent(String),
+    /// What is to be done is not known any more.
+    Unknown(Reason),
 }
 
 impl From<kayako::Error> for Step {
@@ -49,12 +55,15 @@ impl Desk {
         let works = match self.with_objects(kind, works).await {
             Ok(works) => works,
             Err((works, error)) => {
-                let endings = works.into_iter().map(|work| (work, self.step_failed(hands, &error))).collect();
+                let endings = works
+                    .into_iter()
+                    .map(|work| (work, self.step_failed(hands, &error, self.timing.pause(0))))
+                    .collect();
                 self.settle(hands, fence, endings).await?;
                 return self.halted_by(&error).await;
             }
         };
-        let steps = || async { Ok::<_, Error>(self.remaining(&works).await) };
+        let steps = || async { Ok::<_, Error>(self.remaining(hands, &works).await) };
         let done = self.context.crash.step(crash_points::FINISHED, [kind], steps).await?;
         let mut halt: Option<kayako::Error> = None;
         let endings: Vec<(Work, Ending)> = works
@@ -79,13 +88,17 @@ impl Desk {
                     };
                     (work, ending)
                 }
-                Err(Step::Call(error)) => {
-                    let ending = self.step_failed(hands, &error);
-                    if error.class() == FailureClass::Halt {
-                        halt = Some(error);
-                    }
+                Err(Step::Unknown(left_out)) => {
+                    let detail = format!("left out after its object was created: {left_out}");
+                    (work, Ending::Failed { reason: Reason::Unfinished, detail })
+                }
+                Err(Step::Call(error) | Step::Addition(error)) if error.class() == FailureClass::Halt => {
+                    let ending = self.step_failed(hands, &error, self.timing.pause(0));
+                    halt = Some(error);
                     (work, ending)
                 }
+                Err(Step::Addition(error)) => (work, self.step_failed(hands, &error, self.timing.quiet)),
+                Err(Step::Call(error)) => (work, self.step_failed(hands, &error, self.timing.pause(0))),
             })
             .collect();
         self.settle(hands, fence, endings).await?;
@@ -97,27 +110,28 @@ impl Desk {
     }
 
     /// The remaining steps of each record, in order; several records at a time.
-    async fn remaining(&self, works: &[(Work, Option<Object>)]) -> Vec<Result<(), Step>> {
-        let joined = self.join_teams(works).await;
+    async fn remaining(&self, hands: &Hands, works: &[(Work, Option<Object>)]) -> Vec<Result<(), Step>> {
+        let joined = self.join_teams(hands, works).await;
         let steps = works.iter().zip(joined).map(|((work, object), joined)| async move {
             match joined {
-                Ok(()) => self.steps(work, object.as_ref()).await,
-                Err(error) => Err(Step::Call(error)),
+                Ok(()) => self.steps(hands, work, object.as_ref()).await,
+                Err(step) => Err(step),
             }
         });
         let steps: Vec<_> = steps.collect();
         stream::iter(steps).buffered(self.uploads_in_flight).collect().await
     }
 
-    fn step_failed(&self, hands: &Hands, error: &kayako::Error) -> Ending {
+    /// `pause`: how long an unknown outcome is left alone.
+    fn step_failed(&self, hands: &Hands, error: &kayako::Error, pause: Duration) -> Ending {
         match error.class() {
             FailureClass::Rejected | FailureClass::Conflict => {
                 Ending::Failed { reason: Reason::StepRejected, detail: error.to_string() }
             }
-            // Every step may be repeated, so not knowing is as good as not sent.
+            // Every step may be repeated, so not knowing is as good as not sent, once it can have no effect any more.
             FailureClass::Ambiguous => Ending::Parked {
                 wait: model::row::Wait::Retry,
-                until: hands.now().plus(self.timing.pause(0)),
+                until: hands.now().plus(pause),
                 attempt: true,
                 class: "ambiguous",
                 detail: error.to_string(),
@@ -159,19 +173,21 @@ impl Desk {
             .collect())
     }
 
-    async fn steps(&self, work: &Work, object: Option<&Object>) -> Result<(), Step> {
+    async fn steps(&self, hands: &Hands, work: &Work, object: Option<&Object>) -> Result<(), Step> {
         let (Some(id), Some(Arrival::Created)) = (work.row.kayako_id, work.row.arrival) else {
             return Ok(());
         };
         match (work.command(), object.map(|object| &object.detail)) {
-            // Nothing is known any more about what is left to do: the object stays as an earlier try left it.
-            (LoadCommand::Team(_) | LoadCommand::Nothing(_) | LoadCommand::Recount, _) => Ok(()),
+            (LoadCommand::Team(_) | LoadCommand::Recount, _) => Ok(()),
+            // A team is whole as soon as it exists. Of others what is left to do is not known: perhaps a half stays, and it is not called whole.
+            (LoadCommand::Nothing(_), _) if work.kind() == Kind::Team => Ok(()),
+            (LoadCommand::Nothing(command), _) => Err(Step::Unknown(command.reason)),
             (LoadCommand::Organization(command), _) => {
-                self.notes(NoteOwner::Organization(OrganizationId::from(id.0)), &organization_notes(command))
-                    .await
+                let owner = NoteOwner::Organization(OrganizationId::from(id.0));
+                self.notes(hands, work, owner, &command.notes).await
             }
             (LoadCommand::User(command), Some(Detail::User(user))) => {
-                self.user_steps(work, command, user).await
+                self.user_steps(hands, work, command, user).await
             }
             (LoadCommand::Case(command), Some(Detail::Case(case))) => {
                 self.case_steps(work, command, case).await
@@ -183,7 +199,13 @@ impl Desk {
         }
     }
 
-    async fn user_steps(&self, work: &Work, command: &UserCommand, user: &kayako::User) -> Result<(), Step> {
+    async fn user_steps(
+        &self,
+        hands: &Hands,
+        work: &Work,
+        command: &UserCommand,
+        user: &kayako::User,
+    ) -> Result<(), Step> {
         let id = user.id;
         let organization_id = work.organization(command.organization.as_ref());
         let wanted_tags = items::tags(&command.tags);
@@ -196,75 +218,12 @@ impl Desk {
         if update != UserUpdate::default() {
             self.client.update_user(id, &update).await?;
         }
-        if command.emails.len() > 1 {
-            let present: HashSet<String> = self
-                .client
-                .user_emails(id)
-                .await?
-                .into_iter()
-                .filter_map(|e| e.email)
-                .map(|e| fold(&e))
-                .collect();
-            let ours = command.emails.iter().skip(1).filter(|email| !work.lost_keys.contains(*email));
-            for email in ours.filter(|email| !present.contains(*email)) {
-                let slot = self.client.slot(RateClass::Write).await?;
-                match self.client.add_user_email(slot, id, email, false).await {
-                    // It is another person's in Kayako; that person keeps it.
-                    Err(error) if error.class() == FailureClass::Conflict => {}
-                    other => drop(other?),
-                }
-            }
-        }
-        if !command.phones.is_empty() {
-            let digits = |number: &str| number.chars().filter(char::is_ascii_digit).collect::<String>();
-            let present: HashSet<String> = self
-                .client
-                .user_phones(id)
-                .await?
-                .into_iter()
-                .filter_map(|p| p.number)
-                .map(|n| digits(&n))
-                .collect();
-            let mut seen = present;
-            for (at, number) in command.phones.iter().enumerate() {
-                if !seen.insert(digits(number)) {
-                    continue;
-                }
-                let slot = self.client.slot(RateClass::Write).await?;
-                match self.client.add_user_phone(slot, id, number, at == 0).await {
-                    Err(error)
-                        if matches!(error.class(), FailureClass::Conflict | FailureClass::Rejected) =>
-                    {
-                        // Numbers are free text at the source; one that Kayako does not take must not cost the person.
-                        tracing::debug!(record = %work.key(), error = %error, "a phone number was not taken");
-                    }
-                    other => drop(other?),
-                }
-            }
-        }
-        self.notes(NoteOwner::User(id), &command.notes).await?;
+        self.emails(hands, work, id, command).await?;
+        self.phones(hands, work, id, command).await?;
+        self.notes(hands, work, NoteOwner::User(id), &command.notes).await?;
         if !command.enabled && user.is_enabled != Some(false) {
             let update = UserUpdate { is_enabled: Some(false), ..UserUpdate::default() };
             self.client.update_user(id, &update).await?;
-        }
-        Ok(())
-    }
-
-    async fn notes(&self, owner: NoteOwner, notes: &[String]) -> Result<(), Step> {
-        if notes.is_empty() {
-            return Ok(());
-        }
-        let present: HashSet<String> = self
-            .client
-            .notes(owner)
-            .await?
-            .into_iter()
-            .filter_map(|note| note.contents)
-            .map(|n| n.trim().to_owned())
-            .collect();
-        for note in notes.iter().filter(|note| !present.contains(note.trim())) {
-            let slot = self.client.slot(RateClass::Write).await?;
-            self.client.create_note(slot, owner, note, false, None).await?;
         }
         Ok(())
     }
@@ -298,53 +257,6 @@ impl Desk {
         }
         Ok(())
     }
-
-    /// Adds agents to their teams, one listing and at most one call per team. Answers per record.
-    async fn join_teams(&self, works: &[(Work, Option<Object>)]) -> Vec<Result<(), kayako::Error>> {
-        let mut wanted: BTreeMap<TeamId, Vec<(usize, KayakoId)>> = BTreeMap::new();
-        for (at, (work, _)) in works.iter().enumerate() {
-            let LoadCommand::User(user) = work.command() else { continue };
-            // The default agent is not made a member of everybody's teams.
-            if !user.role.is_staff()
-                || work.row.arrival == Some(Arrival::Merged)
-                    && work.row.kayako_id == Some(work.catalogue.default_agent)
-            {
-                continue;
-            }
-            let Some(id) = work.row.kayako_id else { continue };
-            for team in user.teams.iter().filter_map(|team| work.team(team)) {
-                wanted.entry(team).or_default().push((at, id));
-            }
-        }
-        let mut answers: Vec<Result<(), kayako::Error>> = works.iter().map(|_| Ok(())).collect();
-        for (team, members) in wanted {
-            if let Err(error) = self.add_members(team, &members).await {
-                for (at, _) in members {
-                    answers[at] = Err(error.clone());
-                }
-            }
-        }
-        answers
-    }
-
-    async fn add_members(&self, team: TeamId, members: &[(usize, KayakoId)]) -> Result<(), kayako::Error> {
-        let present: HashSet<u64> =
-            self.client.team_members(team).await?.iter().map(|user| user.id.get()).collect();
-        let missing: Vec<UserId> = members
-            .iter()
-            .filter(|(_, id)| !present.contains(&id.0))
-            .map(|(_, id)| UserId::from(id.0))
-            .collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let slot = self.client.slot(RateClass::Write).await?;
-        self.client.add_team_members(slot, team, &missing).await
-    }
-}
-
-fn organization_notes(command: &OrganizationCommand) -> Vec<String> {
-    command.notes.clone()
 }
 
 fn has_all(present: Option<&[String]>, wanted: &[String]) -> bool {

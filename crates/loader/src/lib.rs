@@ -11,14 +11,18 @@
 //! Reading order: [`service`] takes messages, [`batch`] is the life of one batch, and each step of it is a file:
 //! [`claim`], [`probe`], [`adopt`], [`send`], [`finish`], [`settle`].
 
+mod additions;
 mod adopt;
+mod ask;
 mod batch;
 mod catalogue;
 mod claim;
 mod desk;
+mod difference;
 mod error;
 mod fields;
 mod finish;
+mod foreign;
 mod gate;
 mod gather;
 mod items;
@@ -29,6 +33,7 @@ mod recount;
 mod send;
 mod service;
 mod settle;
+mod surplus;
 mod target;
 mod upload;
 mod watch;
@@ -36,10 +41,11 @@ mod witness;
 mod work;
 
 pub use catalogue::Catalogue;
+pub use difference::{Action, Difference, Discrepancy, Reconciled};
 pub use error::Error;
 pub use gate::{AccountGate, GateSettings};
 pub use metrics::Metrics;
-pub use reconciliation::{Difference, Discrepancy, Reconciled, Reconciliation};
+pub use reconciliation::{Reconciliation, Scope};
 pub use service::{Loader, Settings};
 
 use runtime::CrashPoint;

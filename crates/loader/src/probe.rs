@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
-use kayako::{CaseId, JobStatus};
+use kayako::JobStatus;
 use model::journal::What;
 use model::row::{Arrival, State, Wait};
 use model::transition::Event;
@@ -84,7 +84,7 @@ impl Desk {
         }
         self.journal(&history).await?;
         self.settle(hands, fence, endings).await?;
-        probed.present = self.single_out(kind, present).await?;
+        probed.present = self.single_out(present).await?;
         probed.present = self.present(hands, fence, probed.present, Arrival::Created).await?;
         probed.absent = self.absent(hands, fence, absent).await?;
         Ok(probed)
@@ -139,10 +139,9 @@ impl Desk {
         (ready, endings, halt)
     }
 
-    /// Keeps the oldest object of each record and trashes the others where Kayako can (cases).
+    /// Keeps the oldest object of each record; what is too many is removed where that is possible.
     pub(crate) async fn single_out(
         &self,
-        kind: Kind,
         found: Vec<(Work, Vec<Object>)>,
     ) -> Result<Vec<(Work, Object)>, Error> {
         let mut kept = Vec::with_capacity(found.len());
@@ -150,17 +149,7 @@ impl Desk {
             let mut objects = objects.into_iter();
             let Some(oldest) = objects.next() else { continue };
             let surplus: Vec<_> = objects.map(|object| object.id).collect();
-            if !surplus.is_empty() {
-                tracing::warn!(record = %work.key(), surplus = surplus.len(), "one record has several objects in Kayako; keeping the oldest");
-                if kind == Kind::Case {
-                    for id in &surplus {
-                        self.client.trash_case(CaseId::from(id.0)).await.during("trash a surplus case")?;
-                    }
-                    self.metrics.surplus.inc_by(surplus.len() as u64);
-                    let what = What::Deduplicated { trashed: surplus };
-                    self.journal(&[self.entry(work.incoming.run, work.key(), what)]).await?;
-                }
-            }
+            self.surplus().remove(work.incoming.run, work.key(), &surplus).await?;
             kept.push((work, oldest));
         }
         Ok(kept)

@@ -1,23 +1,27 @@
 //! Compares the whole ledger with Kayako by origin key, outside of a run, and repairs what can be repaired.
 //!
 //! Constraints: a page of rows and one look-up are in memory at a time; nothing is created; removed are only cases that are too many,
-//! and into the trash, from which a person can take them back; what no look-up can tell is said to be unknown, never repaired.
+//! and into the trash, from which a person can take them back; what no look-up can tell is said to be unknown, never repaired. What is
+//! repaired is judged by the row once more, because a run may have gone on since the look-up.
 
 use std::collections::BTreeMap;
 
 use blobs::Blobs;
 use bytes::Bytes;
-use kayako::{CaseId, Client};
+use kayako::Client;
 use ledger::Ledger;
 use model::invariant::{Verdict, judge};
 use model::journal::{Entry, What};
-use model::row::{Row, State};
+use model::row::{Arrival, Row, State};
 use model::timing::Timing;
-use model::{KayakoId, Kind, MigrationId, Origin, RecordKey};
+use model::{Classify, KayakoId, Kind, MigrationId, Origin, RecordKey};
 use runtime::Context;
-use serde::Serialize;
 
+use crate::difference::{Action, Difference, Discrepancy, Reconciled};
 use crate::error::{During, Error};
+use crate::foreign::Known;
+use crate::metrics::Metrics;
+use crate::surplus::Surplus;
 use crate::target::{Seen, by_origin_key};
 
 /// Rows read at a time; several look-ups each.
@@ -41,84 +45,57 @@ pub struct Reconciliation {
     pub timing: Timing,
     /// Time.
     pub context: Context,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
-/// How a record and its objects disagree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Discrepancy {
-    /// Its object, and others under the same key. Repaired for cases: the others go to the trash.
-    Surplus,
-    /// No object, where there should be one. Repaired: the next full run writes it again.
-    Missing,
-    /// Not the object that the ledger knows, but another under its key.
-    Strange,
-    /// Of a record that did not arrive: objects that the ledger does not know.
-    Stray,
-    /// Kayako's answers did not tell.
-    Unknown,
-}
-
-/// One record that disagrees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its id at the source.
-    pub source_id: String,
-    /// The key by which its objects were looked up.
-    pub origin_key: String,
-    /// How.
-    pub discrepancy: Discrepancy,
-    /// The object that the ledger knows.
-    pub kayako_id: Option<KayakoId>,
-    /// The other objects.
-    pub others: Vec<KayakoId>,
-    /// It was put right.
-    pub repaired: bool,
-}
-
-/// What a comparison came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Reconciled {
-    /// Records looked up.
-    pub compared: u64,
-    /// Records that disagree, by how.
-    pub differences: BTreeMap<Discrepancy, u64>,
-    /// Of these, put right now.
-    pub repaired: u64,
-}
-
-impl Reconciled {
-    /// Whether something is left for a person.
-    pub fn is_clean(&self) -> bool {
-        self.differences.values().sum::<u64>() == self.repaired
-    }
+/// What a comparison does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Put right what can be.
+    pub repair: bool,
+    /// List every object of the account, too, to find those that the ledger does not know.
+    pub foreign: bool,
 }
 
 impl Reconciliation {
-    /// Compares every settled record; `each` is told every difference. With `repair`, puts right what can be.
+    /// Compares every settled record; `each` is told every difference, and how far it is.
     ///
     /// # Errors
     /// Kayako or a store does not answer, `each` fails. What was repaired until then stays and is in the journal.
     pub async fn run(
         &self,
-        repair: bool,
+        scope: Scope,
         mut each: impl FnMut(&Reconciled, Option<&Difference>) -> Result<(), std::io::Error>,
     ) -> Result<Reconciled, Error> {
         let mut result = Reconciled::default();
+        let mut known = Known::default();
         let mut from = None;
         loop {
             let (page, next) = self.ledger.scan(from.as_ref(), PAGE).await.during("read the rows")?;
             let mut by_kind: BTreeMap<Kind, Vec<(RecordKey, Row)>> = BTreeMap::new();
-            for (key, row) in page.into_iter().filter(|(_, row)| is_compared(row)) {
-                by_kind.entry(key.kind).or_default().push((key, row));
+            for (key, row) in page {
+                let origin_key = self.origin.key(&key, row.generation);
+                if self.origin.read(origin_key.as_str()).is_some_and(|written| written.is_hashed) {
+                    known.hashed.insert(origin_key.as_str().to_owned());
+                }
+                if is_compared(&row) {
+                    by_kind.entry(key.kind).or_default().push((key, row));
+                }
             }
             for (kind, rows) in by_kind {
                 for chunk in rows.chunks(LOOKUP) {
                     result.compared += chunk.len() as u64;
+                    let created =
+                        |row: &Row| row.state.is_migrated() && row.arrival == Some(Arrival::Created);
+                    let own = chunk.iter().filter(|(_, row)| created(row)).count() as u64;
+                    let own = known.own.entry(kind).and_modify(|known| *known += own).or_insert(own);
                     for mut difference in self.compare(kind, chunk).await? {
-                        if repair {
+                        // Not seen, so no list needs to show it.
+                        if difference.kayako_id.is_some() && difference.discrepancy != Discrepancy::Surplus {
+                            *own = own.saturating_sub(1);
+                        }
+                        if scope.repair {
                             difference.repaired = self.repair(&difference).await?;
                         }
                         *result.differences.entry(difference.discrepancy).or_default() += 1;
@@ -130,7 +107,30 @@ impl Reconciliation {
             }
             from = next;
             if from.is_none() {
-                return Ok(result);
+                break;
+            }
+        }
+        if scope.foreign {
+            self.foreign(&known, &mut result, &mut each).await?;
+        }
+        Ok(result)
+    }
+
+    /// A read that is repeated for a while: a comparison of a large account makes thousands of them.
+    pub(crate) async fn read<T>(
+        &self,
+        what: &'static str,
+        mut call: impl AsyncFnMut() -> Result<T, kayako::Error>,
+    ) -> Result<T, Error> {
+        let mut attempts = 0;
+        loop {
+            match call().await {
+                Err(error) if error.class().is_retryable_read() && attempts + 1 < self.timing.attempts => {
+                    tracing::debug!(error = %error, "a read failed; reading again");
+                    self.context.clock.sleep(self.timing.pause(attempts)).await;
+                    attempts += 1;
+                }
+                result => return result.during(what),
             }
         }
     }
@@ -142,10 +142,10 @@ impl Reconciliation {
             self.context.clock.sleep(self.timing.visibility).await;
             let (missing, others): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|difference| difference.discrepancy == Discrepancy::Missing);
-            let again = rows
-                .iter()
-                .filter(|(key, _)| missing.iter().any(|difference| difference.source_id == key.id.as_str()));
-            found = self.look(kind, again).await?;
+            let is_missing = |key: &RecordKey| {
+                missing.iter().any(|difference| difference.source_id.as_deref() == Some(key.id.as_str()))
+            };
+            found = self.look(kind, rows.iter().filter(|(key, _)| is_missing(key))).await?;
             found.extend(others);
         }
         Ok(found)
@@ -160,7 +160,8 @@ impl Reconciliation {
             .map(|(key, row)| (key, row, self.origin.key(key, row.generation).as_str().to_owned()))
             .collect();
         let keys: Vec<&str> = rows.iter().map(|(_, _, origin_key)| origin_key.as_str()).collect();
-        let mut found = by_origin_key(&self.client, kind, &keys).await.during("look objects up")?;
+        let mut found =
+            self.read("look objects up", async || by_origin_key(&self.client, kind, &keys).await).await?;
         let mut differences = Vec::new();
         for (key, row, origin_key) in rows {
             let objects: Option<Vec<KayakoId>> = match found.remove(&origin_key) {
@@ -180,39 +181,51 @@ impl Reconciliation {
             };
             differences.push(Difference {
                 kind,
-                source_id: key.id.as_str().to_owned(),
+                source_id: Some(key.id.as_str().to_owned()),
                 origin_key,
                 discrepancy,
                 kayako_id: row.kayako_id,
                 others,
+                action: discrepancy.action(kind),
                 repaired: false,
             });
         }
         Ok(differences)
     }
 
-    /// Puts one difference right, if that is possible.
+    /// Puts one difference right, if that is possible. False also if the record has gone on since it was looked for.
     async fn repair(&self, difference: &Difference) -> Result<bool, Error> {
-        let key = RecordKey::new(difference.kind, difference.source_id.as_str());
-        let what = match (difference.discrepancy, difference.kind) {
-            (Discrepancy::Surplus, Kind::Case) => {
-                for id in &difference.others {
-                    self.client.trash_case(CaseId::from(id.0)).await.during("trash a surplus case")?;
-                }
-                What::Deduplicated { trashed: difference.others.clone() }
-            }
-            (Discrepancy::Missing, _) => What::Requeued,
-            _ => return Ok(false),
+        let (Some(id), Some(source_id)) = (difference.kayako_id, difference.source_id.as_deref()) else {
+            return Ok(false);
         };
+        let key = RecordKey::new(difference.kind, source_id);
         let Some(row) = self.ledger.row(&key).await.during("read a row")? else { return Ok(false) };
-        let now = self.context.clock.now();
-        let entry = Entry { at: now, run: row.run, key: key.clone(), what };
-        let lines = vec![Bytes::from(entry.encode())];
-        self.blobs.append(self.migration.as_str(), now, lines).await.during("write the journal")?;
-        let keys = [key];
-        let answers = match difference.discrepancy {
-            Discrepancy::Missing => self.ledger.requeue(&keys).await.during("queue a record again")?,
-            _ => self.ledger.recounted(&keys).await.during("note what was counted")?,
+        if row.kayako_id != Some(id) || !row.state.is_migrated() {
+            return Ok(false);
+        }
+        let judged = [(key.clone(), id)];
+        let answers = match difference.action {
+            Action::None => return Ok(false),
+            Action::Trash => {
+                let surplus = Surplus {
+                    migration: &self.migration,
+                    client: &self.client,
+                    blobs: &self.blobs,
+                    context: &self.context,
+                    trashed: &self.metrics.surplus,
+                };
+                if !surplus.remove(row.run, &key, &difference.others).await? {
+                    return Ok(false);
+                }
+                self.ledger.recounted(&judged).await.during("note what was counted")?
+            }
+            Action::WriteAgain => {
+                let now = self.context.clock.now();
+                let entry = Entry { at: now, run: row.run, key, what: What::Requeued };
+                let lines = vec![Bytes::from(entry.encode())];
+                self.blobs.append(self.migration.as_str(), now, lines).await.during("write the journal")?;
+                self.ledger.requeue(&judged).await.during("queue a record again")?
+            }
         };
         Ok(answers.iter().all(Result::is_ok))
     }
@@ -220,6 +233,6 @@ impl Reconciliation {
 
 /// Records that should have an object, and those that did not arrive although a write of them may have taken effect. Work in hand is
 /// the run's own.
-fn is_compared(row: &Row) -> bool {
+pub(crate) fn is_compared(row: &Row) -> bool {
     row.state.is_migrated() || (matches!(row.state, State::Failed | State::Skipped) && row.doubted)
 }

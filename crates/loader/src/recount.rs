@@ -1,12 +1,11 @@
 //! Counts the objects of records that were once in doubt, before their run ends.
 //!
 //! Constraints: Kayako does not promise that an origin key is unique, and a request may take effect after every probe; so what was ever
-//! in doubt is looked at once more when nothing is on its way. Nothing is created here. Only the object that the ledger knows stays, and
-//! only what Kayako can take back (cases, into the trash) is removed.
+//! in doubt is looked at once more when nothing is on its way. Nothing is created here. Only the object that the ledger knows stays; a record
+//! whose object is gone goes back into the run, which must not end by counting what is not there.
 
 use std::collections::HashMap;
 
-use kayako::CaseId;
 use model::invariant::{Verdict, judge};
 use model::journal::What;
 use model::row::Row;
@@ -57,17 +56,16 @@ impl Desk {
                 return self.halted_by(&error).await;
             }
         };
-        self.judged(hands, kind, asked, &mut found).await
+        self.judged(hands, asked, &mut found).await
     }
 
     async fn judged(
         &self,
         hands: &Hands,
-        kind: Kind,
         asked: Vec<(Incoming, Row, String)>,
         found: &mut HashMap<String, Seen>,
     ) -> Result<(), Error> {
-        let (mut history, mut counted) = (Vec::new(), Vec::new());
+        let (mut history, mut counted, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (one, row, origin_key) in asked {
             let objects: Vec<Object> = match found.remove(&origin_key) {
                 Some(Seen::Found(objects)) => objects,
@@ -82,13 +80,11 @@ impl Desk {
             match judge(&row, &ids) {
                 Verdict::Fine => {}
                 Verdict::Surplus(others) => {
-                    self.remove(kind, key, &others).await?;
-                    if kind == Kind::Case {
-                        history.push(self.entry(one.run, key, What::Deduplicated { trashed: others }));
-                    }
+                    self.surplus().remove(one.run, key, &others).await?;
                 }
-                Verdict::Strange(_) | Verdict::Stray(_) => {
+                Verdict::Strange(others) | Verdict::Stray(others) => {
                     tracing::error!(record = %key, "an object of this record is not the one that the ledger knows; look at both");
+                    history.push(self.entry(one.run, key, What::Doubled { others }));
                 }
                 Verdict::Missing => {
                     let misses = misses(&one) + 1;
@@ -98,38 +94,42 @@ impl Desk {
                         self.delay(hands, one, self.timing.visibility).await?;
                         continue;
                     }
-                    tracing::error!(record = %key, "the record's object is not in Kayako any more");
+                    tracing::warn!(record = %key, "the record's object is not in Kayako any more; it is written again");
+                    history.push(self.entry(one.run, key, What::Requeued));
+                    gone.push((one, row));
+                    continue;
                 }
             }
-            let amount = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-            history.push(self.entry(one.run, key, What::Recounted { found: amount }));
-            counted.push((key.clone(), one.ticket));
+            let found = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            history.push(self.entry(one.run, key, What::Recounted { found, arrival: row.arrival }));
+            counted.push((one, row));
         }
         self.journal(&history).await?;
-        let (keys, tickets): (Vec<RecordKey>, Vec<usize>) = counted.into_iter().unzip();
-        self.ledger.recounted(&keys).await.during("note what was counted")?;
-        for ticket in tickets {
-            self.done(hands, ticket).await?;
+        self.ledger.recounted(&with_objects(&counted)).await.during("note what was counted")?;
+        self.write_again(&gone).await?;
+        for (one, _) in counted.into_iter().chain(gone) {
+            self.done(hands, one.ticket).await?;
         }
         Ok(())
     }
 
-    /// Puts surplus cases into the trash; of other kinds a person has to remove them.
-    pub(crate) async fn remove(
-        &self,
-        kind: Kind,
-        key: &RecordKey,
-        surplus: &[KayakoId],
-    ) -> Result<(), Error> {
-        tracing::warn!(record = %key, surplus = surplus.len(), "one record has several objects in Kayako; keeping the one that the ledger knows");
-        if kind == Kind::Case {
-            for id in surplus {
-                self.client.trash_case(CaseId::from(id.0)).await.during("trash a surplus case")?;
-            }
-            self.metrics.surplus.inc_by(surplus.len() as u64);
-        }
-        Ok(())
+    /// Records whose objects are gone belong to this run again and are read from the source. A crash before they are asked for leaves rows
+    /// that no message carries, which the coordinator finds.
+    async fn write_again(&self, gone: &[(Incoming, Row)]) -> Result<(), Error> {
+        let answers = self.ledger.requeue(&with_objects(gone)).await.during("queue records again")?;
+        // Refused: somebody has done it already, or the record has been written anew since it was looked for.
+        let ours: Vec<&Incoming> =
+            gone.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|((one, _), _)| one).collect();
+        let Some(first) = ours.first() else { return Ok(()) };
+        let (run, plan) = (first.run, first.plan.clone());
+        let keys = ours.into_iter().map(|one| one.load.key.clone()).collect();
+        self.fetch(keys, true, run, &plan).await
     }
+}
+
+/// The records with the objects they were counted for.
+fn with_objects(counted: &[(Incoming, Row)]) -> Vec<(RecordKey, KayakoId)> {
+    counted.iter().filter_map(|(one, row)| Some((one.load.key.clone(), row.kayako_id?))).collect()
 }
 
 fn misses(one: &Incoming) -> u32 {

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::claim::AskedFor;
+use crate::ask::AskedFor;
 use crate::desk::Desk;
 use crate::error::{During, Error};
 use crate::gather::Gatherer;

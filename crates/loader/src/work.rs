@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kayako::{OrganizationId, TeamId, UserId};
-use model::command::{LoadCommand, Otherwise, Parent, PersonRef};
+use model::command::{LoadCommand, NothingCommand, Otherwise, Parent, PersonRef};
 use model::envelope::{HEADER_STAGED, Load};
 use model::row::{Flight, Row};
 use model::{KayakoId, Kind, OriginKey, RecordKey, RunNo};
@@ -43,6 +43,8 @@ pub(crate) struct Work {
     pub(crate) origin_key: OriginKey,
     /// Natural keys (second addresses, domains) that are another record's: left out of what is written.
     pub(crate) lost_keys: HashSet<String>,
+    /// It cannot be written any more because of a parent: if an earlier try has written it, it is finished, else it ends like this.
+    pub(crate) orphaned: Option<NothingCommand>,
 }
 
 impl Work {
@@ -56,6 +58,14 @@ impl Work {
 
     pub(crate) fn command(&self) -> &LoadCommand {
         &self.incoming.load.command
+    }
+
+    /// How it ends if nothing of it is in Kayako, where it is not to be written.
+    pub(crate) fn left_out(&self) -> Option<NothingCommand> {
+        match self.command() {
+            LoadCommand::Nothing(command) => Some(*command),
+            _ => self.orphaned,
+        }
     }
 
     pub(crate) fn flight(&self) -> Flight {

@@ -156,10 +156,15 @@ pub enum Event {
     },
     /// A newer version turned out to need no write, or the plan keeps what is there.
     Kept,
-    /// The objects of its origin key were counted, and there is one.
-    Recounted,
+    /// The objects of its origin key were counted.
+    Recounted {
+        /// The object that the record had when they were counted.
+        id: KayakoId,
+    },
     /// The object it was created as is in Kayako no more, and it is to be written again, under the key of its next generation.
     Requeue {
+        /// The object that is gone.
+        id: KayakoId,
         /// The ledger's time.
         now: UnixMillis,
     },
@@ -188,7 +193,7 @@ impl Event {
             Self::Fail { .. } => "fail",
             Self::Skip { .. } => "skip",
             Self::Kept => "kept",
-            Self::Recounted => "recounted",
+            Self::Recounted { .. } => "recounted",
             Self::Requeue { .. } => "requeue",
             Self::Verified => "verified",
         }
@@ -219,6 +224,9 @@ pub enum Refusal {
     /// The request could leave after the lease ended.
     #[error("the lease ends before the request could be sent")]
     PastLease,
+    /// What was found out is about an object that the record has no longer.
+    #[error("the record has another object by now")]
+    Replaced,
     /// The row does not exist.
     #[error("the record was never registered")]
     Unknown,

@@ -58,6 +58,32 @@ pub fn table(run: RunNo) -> String {
     format!("table/{:06}", run.0)
 }
 
+/// Name of the document that says what the last comparison of a run with Kayako came to ([`Reconciliation`]).
+pub fn reconciliation(run: RunNo) -> String {
+    format!("reconciliation/{:06}", run.0)
+}
+
+/// What a comparison of the ledger with Kayako came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciliation {
+    /// When it ended.
+    pub at: UnixMillis,
+    /// Whether what can be put right was put right.
+    pub repair: bool,
+    /// Records whose objects were counted.
+    pub compared: u64,
+    /// Objects of the account whose origin keys were looked at; `None` if that was left out.
+    pub listed: Option<u64>,
+    /// Differences by stable name.
+    pub differences: std::collections::BTreeMap<String, u64>,
+    /// Of these, put right.
+    pub repaired: u64,
+    /// Kinds whose objects could not all be listed.
+    pub unsettled: Vec<Kind>,
+    /// Where each difference is listed, on the machine that compared.
+    pub file: String,
+}
+
 /// The accounts that a ledger's rows speak of. With another target, every row would claim that a record is there which is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {

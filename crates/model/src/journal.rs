@@ -95,13 +95,21 @@ pub enum What {
     Recounted {
         /// How many carry its origin key.
         found: u32,
+        /// How it came to be there: an adopted or merged record has no object under its own key.
+        #[serde(default)]
+        arrival: Option<Arrival>,
     },
     /// Its object was in Kayako no more, and it is to be written again.
     Requeued,
-    /// Surplus objects of the same origin key were trashed.
+    /// Surplus objects of the same origin key go to the trash. Written before they do, so that nothing is removed without a record.
     Deduplicated {
         /// Their ids.
         trashed: Vec<KayakoId>,
+    },
+    /// Other objects carry its origin key, and Kayako has no way to remove them that could be taken back.
+    Doubled {
+        /// Their ids.
+        others: Vec<KayakoId>,
     },
     /// Every step is done and read back.
     Committed {

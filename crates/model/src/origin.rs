@@ -10,10 +10,12 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Generation;
-use crate::kind::RecordKey;
+use crate::kind::{Kind, RecordKey};
 
 /// Longest origin key we send [assumed].
 pub const MAX_LENGTH: usize = 64;
+/// How an id begins that was hashed.
+const HASHED: &str = "h.";
 /// The rest of a key must keep room: 24 characters name any account we have seen.
 const MAX_ORIGIN: usize = 24;
 
@@ -48,13 +50,40 @@ impl Origin {
         // (80 bits), so that two records of one account never share a key.
         let digest = blake3::hash(record.id.as_str().as_bytes()).to_hex();
         let room = MAX_LENGTH - head.len() - suffix.len() - 2;
-        OriginKey(format!("{head}h.{}{suffix}", &digest[..room.min(40)]))
+        OriginKey(format!("{head}{HASHED}{}{suffix}", &digest[..room.min(40)]))
+    }
+
+    /// What a key says, if it has this origin's form. Whoever wrote it: another ledger of the same source account, say.
+    pub fn read(&self, key: &str) -> Option<Written> {
+        let rest = key.strip_prefix(self.0.as_str())?.strip_prefix(':')?;
+        let (kind, rest) = rest.split_once(':').unwrap_or((rest, ""));
+        let (id, generation) = match rest.rsplit_once('@') {
+            Some((id, generation)) => (id, generation.parse().ok()),
+            None => (rest, Some(0)),
+        };
+        let record = Kind::ALL
+            .into_iter()
+            .find(|known| known.name() == kind)
+            .zip(decode(id))
+            .map(|(kind, id)| RecordKey::new(kind, id.as_str()));
+        Some(Written { record, generation: generation.map(Generation), is_hashed: id.starts_with(HASHED) })
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What an origin key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The record, unless no record can be so called.
+    pub record: Option<RecordKey>,
+    /// Its generation, unless it is none.
+    pub generation: Option<Generation>,
+    /// The id may be the hash of one that is too long for a key; `record` is then none that anybody knows.
+    pub is_hashed: bool,
 }
 
 /// The value of `legacy_id` of one object.
@@ -90,10 +119,25 @@ fn encode(text: &str) -> String {
     out
 }
 
+/// Inverse of [`encode`]; `None` for what it never writes.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'~' => {
+                let digits = [rest.next()?, rest.next()?];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Kind;
 
     #[test]
     fn keys_read_well_and_stay_in_the_alphabet() {
@@ -106,6 +150,29 @@ mod tests {
         );
         let odd = origin.key(&RecordKey::new(Kind::User, "a,b/ü@x"), Generation(0));
         assert_eq!(odd.as_str(), "zendesk-acme:user:a~2Cb~2F~C3~BC~40x");
+    }
+
+    #[test]
+    fn a_key_that_was_written_can_be_read_and_no_other() {
+        let origin = Origin::new("zendesk", "acme");
+        for (kind, id) in [(Kind::Case, "101"), (Kind::User, "a,b/ü@x"), (Kind::Team, "~2@7:")] {
+            for generation in [Generation(0), Generation(255)] {
+                let record = RecordKey::new(kind, id);
+                let read = origin.read(origin.key(&record, generation).as_str());
+                let written =
+                    Written { record: Some(record), generation: Some(generation), is_hashed: false };
+                assert_eq!(read, Some(written));
+            }
+        }
+        let long = RecordKey::new(Kind::User, "x".repeat(100).as_str());
+        assert!(origin.read(origin.key(&long, Generation(3)).as_str()).is_some_and(|read| read.is_hashed));
+        for other in ["zendesk-acme2:case:101", "zendesk-acm:case:101", "zendesk-acme", "", "YAK-923-46434"] {
+            assert_eq!(origin.read(other), None, "{other}");
+        }
+        // Ours by its form, although no record of ours is so called.
+        for odd in ["zendesk-acme:", "zendesk-acme:case:", "zendesk-acme:thing:1", "zendesk-acme:case:1~ZZ"] {
+            assert_eq!(origin.read(odd).map(|read| read.record), Some(None), "{odd}");
+        }
     }
 
     #[test]

@@ -89,6 +89,8 @@ reasons! {
         "Kayako's object does not have all posts or attachments that were sent.", "Compare the two through the links in the report; run again after removing Kayako's copy.";
     AttachmentRejected = 47, "attachment_rejected", retried: false,
         "Kayako refused one of the files.", "The detail column names the file; raise the plan's limit in Kayako or leave it out with `options.attachments`.";
+    Unfinished = 48, "unfinished", retried: true,
+        "Its object is in Kayako, but what was left to do to it is not known any more: the source does not show the record any longer, or it was left out, after its message was lost.", "Open it in Kayako through the link in the report and look whether something is missing, or remove it there; if the record is back at the source, run again.";
 }
 
 impl Reason {

@@ -173,7 +173,7 @@ pub struct Row {
     /// Committed, but a newer version of the record is on its way.
     pub updating: bool,
     /// Was in doubt at some time, so that it may have left objects behind: selected again after a failure, it is probed
-    /// before anything is sent. Counting its objects before a run ends is not built (docs/guarantees.md).
+    /// before anything is sent. Of a migrated record: its objects are counted before the run ends.
     pub doubted: bool,
     /// Present while work on the row is not over.
     pub flight: Option<Flight>,

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 pub use crate::event::{Event, Refusal, Verdict};
-use crate::ids::{Epoch, Fence, RunNo, UnixMillis};
+use crate::ids::{Epoch, Fence, KayakoId, RunNo, UnixMillis};
 use crate::reason::Reason;
 use crate::row::{Arrival, Flight, Lease, Row, State};
 
@@ -151,15 +151,14 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
             }
             Ok(Row { updating: false, flight: None, ..*row })
         }
-        Event::Recounted => {
-            if !row.state.is_migrated() {
-                return Err(Refusal::Illegal);
-            }
+        Event::Recounted { id } => {
+            judged_by_object(row, id)?;
             Ok(Row { doubted: false, ..*row })
         }
-        Event::Requeue { now } => {
+        Event::Requeue { id, now } => {
+            judged_by_object(row, id)?;
             // What was adopted or merged is not ours to write.
-            if !row.state.is_migrated() || row.arrival != Some(Arrival::Created) {
+            if row.arrival != Some(Arrival::Created) {
                 return Err(Refusal::Illegal);
             }
             Ok(Row {
@@ -182,6 +181,15 @@ pub fn next(row: Option<&Row>, event: Event, epoch: Epoch) -> Result<Row, Refusa
             Ok(Row { state: State::Verified, ..*row })
         }
     }
+}
+
+/// Whoever counts objects holds no lease, and may be paused between looking and telling. Meanwhile the record may have been written anew:
+/// what was seen of its earlier object must not have that one written once more.
+fn judged_by_object(row: &Row, id: KayakoId) -> Result<(), Refusal> {
+    if !row.state.is_migrated() {
+        return Err(Refusal::Illegal);
+    }
+    if row.kayako_id == Some(id) { Ok(()) } else { Err(Refusal::Replaced) }
 }
 
 fn registered(run: RunNo, fingerprint: u64, verdict: Verdict, now: UnixMillis, epoch: Epoch) -> Row {

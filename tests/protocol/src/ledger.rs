@@ -186,7 +186,7 @@ fn event_fence(event: Event) -> Option<Fence> {
         | Event::Published { .. }
         | Event::Claim { .. }
         | Event::Kept
-        | Event::Recounted
+        | Event::Recounted { .. }
         | Event::Requeue { .. }
         | Event::Verified => None,
     }

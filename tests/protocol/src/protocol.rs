@@ -71,7 +71,8 @@ pub const ADDED_ONCE: &str = "nothing is added twice";
 pub const COUNTED: &str = "what is too many will be counted";
 
 /// What must hold in every scenario.
-pub const ALWAYS: [&str; 7] = [ONE_OBJECT, ONE_REQUEST, WHOLE, EXPLAINED, IN_ORDER, SENSIBLE, COUNTED];
+pub const ALWAYS: [&str; 8] =
+    [ONE_OBJECT, ONE_REQUEST, WHOLE, EXPLAINED, IN_ORDER, SENSIBLE, COUNTED, ADDED_ONCE];
 
 impl Model for Scenario {
     type State = World;

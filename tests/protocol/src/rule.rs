@@ -39,6 +39,10 @@ pub enum Rule {
     StepsBeforeCommit,
     /// A record is committed when what was sent was read back.
     ReadBackBeforeCommit,
+    /// A record of which it is not known what is left to do is not committed.
+    UnknownIsNotWhole,
+    /// An addition is over when the lease is.
+    AdditionEndsWithLease,
     /// A record is worked on when what it refers to is settled.
     ParentsFirst,
     /// The coordinator has records read again that no message carries.
@@ -47,7 +51,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::IntentBeforeSend,
         Self::ProbeWaitsForQuiet,
         Self::SelfFence,
@@ -66,6 +70,8 @@ impl Rule {
         Self::UnclearIsNotAbsent,
         Self::StepsBeforeCommit,
         Self::ReadBackBeforeCommit,
+        Self::UnknownIsNotWhole,
+        Self::AdditionEndsWithLease,
         Self::ParentsFirst,
         Self::LostWorkIsFound,
     ];

@@ -122,6 +122,17 @@ impl Scenario {
         }
     }
 
+    /// The same user, whom the source may delete at any moment: then nobody knows any more what is left to do.
+    pub fn user_that_is_deleted() -> Self {
+        Self {
+            name: "a user with steps, deletions at the source",
+            loaders: 1,
+            steps: vec![Step::Set],
+            may: vec![May::LoseQueue, May::Delete],
+            ..Self::two_loaders()
+        }
+    }
+
     /// A case: replies that show later than the case itself, then the final status.
     pub fn case_with_replies() -> Self {
         Self {
@@ -199,6 +210,7 @@ impl Scenario {
             Self::batch(),
             Self::in_order(),
             Self::user_with_steps(),
+            Self::user_that_is_deleted(),
             Self::case_with_replies(),
             Self::lost_writes(),
             Self::lost_writes_long_requests(),

@@ -1,7 +1,7 @@
 //! Every rule is necessary: without it the checker finds a world that must not be.
 
 use protocol_model::explore::{dead_end, explore_until};
-use protocol_model::protocol::{EXPLAINED, IN_ORDER, ONE_OBJECT, SENSIBLE, WHOLE};
+use protocol_model::protocol::{ADDED_ONCE, EXPLAINED, IN_ORDER, ONE_OBJECT, SENSIBLE, WHOLE};
 use protocol_model::rule::Rule;
 use protocol_model::scenario::Scenario;
 
@@ -46,6 +46,8 @@ necessary! {
     a_look_up_that_does_not_add_up_proves_nothing: UnclearIsNotAbsent, two_loaders, ONE_OBJECT;
     a_commit_before_the_last_step_halves: StepsBeforeCommit, user_with_steps, WHOLE;
     a_commit_before_reading_back_halves: ReadBackBeforeCommit, case_with_replies, WHOLE;
+    what_is_left_out_and_called_whole_may_be_half: UnknownIsNotWhole, user_that_is_deleted, WHOLE;
+    an_addition_after_the_lease_is_there_twice: AdditionEndsWithLease, user_with_steps, ADDED_ONCE;
     a_child_before_its_parent_stands_alone: ParentsFirst, in_order, IN_ORDER;
 }
 

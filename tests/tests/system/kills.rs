@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use system_tests::accounts::{Accounts, calls, config, slow};
-use system_tests::migration::{Migration, Services};
+use system_tests::migration::{Finished, Migration, Services};
 use system_tests::oracle::Difference;
 use system_tests::processes::{PATIENCE, Process};
 use system_tests::service_runs::finish;
@@ -86,8 +86,8 @@ async fn a_loader_that_dies_around_its_write_neither_doubles_nor_halves() -> Res
     Ok(())
 }
 
-/// What was on its way when the process died is gone at the source when it comes back: every row must still end, and what was
-/// written of it must be whole.
+/// What was on its way when the process died is gone at the source when it comes back: every row must still end, and what is there is
+/// counted as migrated only if it is known to be whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tickets_that_are_deleted_while_the_process_is_dead_do_not_hold_up_the_run() -> Result<()> {
     let mut config = config(37, 60);
@@ -104,12 +104,47 @@ async fn tickets_that_are_deleted_while_the_process_is_dead_do_not_hold_up_the_r
     for ticket in &all {
         accounts.sandbox.zendesk.delete_ticket(*ticket, true);
     }
-    migration.carried_out(&["run", "--full"]).await?;
+    let Finished { code, document } = migration.run(&["run", "--full"]).await?;
+    ensure!(matches!(code, Some(0 | 6)), "the run ended with {code:?}: {document}");
+    assert_eq!(document["run"]["status"], "finished", "{document}");
+    let counted = |column: &str| document["kinds"]["case"][column].as_u64().unwrap_or(0);
+    assert_eq!(counted("pending"), 0, "{document}");
+    let there = accounts.cases() as u64;
+    assert_eq!(counted("migrated") + counted("failed"), there, "{there} cases are in Kayako: {document}");
     // None may be doubled, altered or half there; that they are missing is right.
     let missing = |difference: &Difference| matches!(difference, Difference::Missing { record } if record.starts_with("case "));
     let wrong: Vec<_> =
         migration.differences().await?.into_iter().filter(|difference| !missing(difference)).collect();
     assert_eq!(wrong, []);
+    migration.passed();
+    Ok(())
+}
+
+/// A case exists, its last steps are not done, and the source deletes the ticket: nobody knows any more what is left to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deleted_before_its_last_steps_is_told_and_not_called_whole() -> Result<()> {
+    let accounts = Accounts::open(config(38, 30)).await?;
+    let mut migration = Migration::in_one_process(&accounts)?;
+    migration.killed = true;
+    migration.environment = vec![("KAYAKO_MIGRATE_CRASH", "loader.created@case:abort:1".to_owned())];
+    let died = migration.start(&["run", "--full"])?.ended().await?;
+    ensure!(died.code().is_none(), "the point was never reached: the process ended with {died}");
+    migration.environment.clear();
+    let written = accounts.sandbox.kayako.cases(0, 100);
+    ensure!(!written.is_empty(), "no case was written before the process died");
+    for index in 0..30 {
+        accounts.sandbox.zendesk.delete_ticket(accounts.company.ticket_id(index), true);
+    }
+    let Finished { code, document } = migration.run(&["run", "--full"]).await?;
+    assert_eq!(code, Some(6), "{document}");
+    assert_eq!(document["kinds"]["case"]["failed"].as_u64(), Some(written.len() as u64), "{document}");
+    assert_eq!(document["kinds"]["case"]["pending"], 0, "{document}");
+    let key = written[0].legacy_id.as_deref().unwrap_or_default();
+    let ticket = key.rsplit(':').next().unwrap_or_default();
+    let told = migration.done(&["explain", ticket]).await?;
+    assert_eq!((&told["state"], &told["reason"]), (&"failed".into(), &"unfinished".into()), "{told}");
+    assert_eq!(told["kayako_id"].as_u64(), Some(written[0].id), "a person can open it: {told}");
+    assert_eq!(accounts.sandbox.kayako.cases(0, 100).len(), written.len(), "nothing was added or removed");
     migration.passed();
     Ok(())
 }

@@ -14,6 +14,7 @@ mod one_process;
 mod operators;
 mod oracle;
 mod outcomes;
+mod reconciliation;
 mod secrecy;
 mod shutdown;
 mod traces;

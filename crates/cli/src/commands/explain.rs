@@ -4,7 +4,7 @@ use clap::Args;
 use coordinator::{Commands, History, Links};
 use model::journal::What;
 use model::row::Arrival;
-use model::{Kind, RecordKey};
+use model::{KayakoId, Kind, RecordKey};
 use serde_json::{Value, json};
 
 use crate::commands::report;
@@ -123,16 +123,60 @@ fn event(what: &What) -> String {
         What::Tried { class, detail } => format!("a try ended without success ({class}): {detail}"),
         What::InDoubt { detail } => format!("it may have been written: {detail}"),
         What::Probed { found } => format!("looked for in Kayako: {found} found"),
-        What::Recounted { found: 1 } => "once in doubt, so counted again: one object in Kayako".to_owned(),
-        What::Recounted { found } => {
-            format!("once in doubt, so counted again: {found} objects in Kayako, where one is right")
+        What::Recounted { found, arrival } => {
+            format!("once in doubt, so counted again: {}", counted(*found, *arrival))
         }
-        What::Requeued => "in Kayako no more; the next run writes it again".to_owned(),
+        What::Requeued => {
+            "in Kayako no more; it is written again, under the key of its next generation".to_owned()
+        }
         What::Present { id, .. } => format!("exists in Kayako as {id}"),
-        What::Deduplicated { trashed } => format!("{} surplus copies were moved to the trash", trashed.len()),
+        What::Deduplicated { trashed } => format!("surplus copies go to the trash: {}", listed(trashed)),
+        What::Doubled { others } => {
+            format!("other objects carry its key, and only a person can remove them: {}", listed(others))
+        }
         What::Committed { id, .. } => format!("complete in Kayako as {id}"),
         What::Kept => "changed at the source or in the plan; left as it is".to_owned(),
         What::Skipped { reason, detail } => format!("skipped ({}): {detail}", reason.code()),
         What::Failed { reason, detail } => format!("failed ({}): {detail}", reason.code()),
+    }
+}
+
+fn listed(ids: &[KayakoId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What a number of objects under a record's own key means.
+fn counted(found: u32, arrival: Option<Arrival>) -> String {
+    match (arrival, found) {
+        (Some(Arrival::Adopted), 0) => {
+            "nothing under its own key, which is right: it was there before and was adopted".to_owned()
+        }
+        (Some(Arrival::Merged), 0) => {
+            "nothing under its own key, which is right: it shares another record's object".to_owned()
+        }
+        (Some(Arrival::Adopted | Arrival::Merged), found) => {
+            format!("{found} objects under its own key, where none is right")
+        }
+        (_, 1) => "one object in Kayako".to_owned(),
+        (Some(Arrival::Created), found) => format!("{found} objects in Kayako, where one is right"),
+        // Told by an earlier version, which did not say how it had come to be there.
+        (None, found) => format!("{found} objects under its own key"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_judged_by_how_the_record_came_to_be_there() {
+        let told = |found, arrival| event(&What::Recounted { found, arrival });
+        for shared in [Arrival::Adopted, Arrival::Merged] {
+            assert!(told(0, Some(shared)).contains("which is right"), "{shared:?}");
+            assert!(told(1, Some(shared)).contains("where none is right"), "{shared:?}");
+        }
+        assert!(told(1, Some(Arrival::Created)).ends_with("one object in Kayako"));
+        assert!(told(2, Some(Arrival::Created)).contains("2 objects in Kayako, where one is right"));
+        assert!(!told(0, None).contains("right"), "nobody knows");
     }
 }

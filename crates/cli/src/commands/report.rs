@@ -13,13 +13,13 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::failure::{Code, Failure};
-use crate::output::{document, table};
+use crate::output::{document, reconciled, table};
 use crate::places::{PlaceArguments, Places};
 use crate::shell::Shell;
 
 /// Writes what became of every record: migrated, failed, skipped and filtered, as CSV and JSON, with links and reasons
 ///
-/// One file per kind and outcome. The files add up to the table. Records that a later run selected again are in the later run's
+/// One file per kind and outcome. The files add up to the table. What `verify --reconcile` found lies beside them. Records that a later run selected again are in the later run's
 /// report.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
@@ -50,12 +50,17 @@ pub(crate) async fn run(arguments: &ReportArguments, shell: &Shell) -> Result<Ex
     let counts = commands.counts_of(&run).await?;
     shell.output.say(format!("Run {} ({}): {}", run.number, run.mode.name(), run.status.name()));
     shell.output.say(table::counts(shell.output, &counts));
+    let reconciliation = commands.reconciliation(run.number).await?;
+    if let Some(reconciliation) = &reconciliation {
+        shell.output.say(reconciled::line(reconciliation));
+    }
     shell.output.say(format!("Reports: {} files in {}", files.len(), directory.display()));
     shell.output.document(&json!({
         "run": document::run(&run),
         "kinds": document::counts(&counts),
         "directory": directory,
         "files": files,
+        "reconciliation": reconciliation.as_ref().map(document::reconciliation),
     }));
     Ok(Exit::Ok)
 }

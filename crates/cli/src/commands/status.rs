@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::following::{self, Ending};
 use crate::output::pace::Pace;
 use crate::output::progress::{Progress, sentence};
-use crate::output::{document, table};
+use crate::output::{document, reconciled, table};
 use crate::places::PlaceArguments;
 use crate::shell::Shell;
 
@@ -100,6 +100,9 @@ fn show(shell: &Shell, status: &Status) {
             phase.shards_done,
             phase.shards
         ));
+    }
+    if let Some(reconciliation) = &status.reconciliation {
+        shell.output.say(reconciled::line(reconciliation));
     }
     for reason in &status.waiting_for {
         shell.output.say(format!("Waiting for {reason}"));

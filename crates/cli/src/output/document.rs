@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use coordinator::Status;
 use jiff::Timestamp;
 use model::UnixMillis;
+use model::facts::Reconciliation;
 use model::run::{Run, RunCounts, RunStatus};
 use serde_json::{Map, Value, json};
 
@@ -31,6 +32,20 @@ pub(crate) fn run(run: &Run) -> Value {
         "sample": run.sample,
         "started_at": moment(run.started_at),
         "ended_at": run.ended_at.map(moment),
+    })
+}
+
+/// What a comparison with Kayako came to.
+pub(crate) fn reconciliation(found: &Reconciliation) -> Value {
+    json!({
+        "at": moment(found.at),
+        "repair": found.repair,
+        "compared": found.compared,
+        "listed": found.listed,
+        "differences": found.differences,
+        "repaired": found.repaired,
+        "unsettled": found.unsettled,
+        "file": found.file,
     })
 }
 
@@ -62,6 +77,7 @@ pub(crate) fn status(status: &Status, pace: Option<&Pace>) -> Value {
         "phases": phases,
         "waiting_for": status.waiting_for,
         "queues": queues,
+        "reconciliation": status.reconciliation.as_ref().map(reconciliation),
         "records_per_second": pace.and_then(|pace| pace.per_second),
         "eta_seconds": pace.and_then(|pace| pace.remaining).map(|left| left.as_secs()),
     })

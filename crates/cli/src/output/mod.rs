@@ -7,6 +7,7 @@
 pub(crate) mod document;
 pub(crate) mod pace;
 pub(crate) mod progress;
+pub(crate) mod reconciled;
 pub(crate) mod table;
 
 use std::io::{IsTerminal as _, Write as _};

@@ -106,6 +106,7 @@ mod tests {
             }],
             waiting_for: Vec::new(),
             queues: Vec::new(),
+            reconciliation: None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod account;
 mod classification;
+mod listings;
 mod lookups;
 mod recorder;
 mod responder;

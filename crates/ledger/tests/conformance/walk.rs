@@ -85,6 +85,9 @@ impl Mirror {
         let wait = *[Wait::Parent, Wait::Retry, Wait::Throttled, Wait::Target].choose(random).unwrap();
         let attempt = random.random_bool(0.5);
         let holder = held.map(|_| fence);
+        // Sometimes of an object that the record has no longer.
+        let its_own =
+            row.and_then(|row| row.kayako_id).filter(|_| random.random_bool(0.9)).unwrap_or(KayakoId(0));
         match name {
             "register" => {
                 let verdict = match random.random_range(0..10) {
@@ -125,8 +128,8 @@ impl Mirror {
             "fail" => Event::Fail { fence: holder, reason },
             "skip" => Event::Skip { fence: holder, reason },
             "kept" => Event::Kept,
-            "recounted" => Event::Recounted,
-            "requeue" => Event::Requeue { now },
+            "recounted" => Event::Recounted { id: its_own },
+            "requeue" => Event::Requeue { id: its_own, now },
             "verified" => Event::Verified,
             other => panic!("the walk does not know the event {other}"),
         }

@@ -209,8 +209,37 @@ fn what_seems_new_in_a_later_epoch_is_probed() {
 fn a_new_generation_of_a_later_epoch_is_probed() {
     let gone = row(State::Committed);
     for (epoch, expected) in [(ONE, State::Claimed), (Epoch(2), State::InDoubt)] {
-        let again = all(gone, epoch, &[Event::Requeue { now: AT }, claim(AT.0, i64::MIN)]).unwrap();
+        let requeue = Event::Requeue { id: KayakoId(7), now: AT };
+        let again = all(gone, epoch, &[requeue, claim(AT.0, i64::MIN)]).unwrap();
         assert_eq!(again.state, expected, "{epoch}");
+    }
+}
+
+/// Whoever counts objects holds no lease: what it saw of an object counts for that object only, not for one that was written since.
+#[test]
+fn an_object_that_is_gone_has_its_record_written_once_more_and_not_twice() {
+    let requeue = |id| Event::Requeue { id: KayakoId(id), now: AT };
+    let doubted = Row { doubted: true, ..row(State::Committed) };
+    let anew = next(Some(&doubted), requeue(7), ONE).unwrap();
+    assert_eq!((anew.state, anew.kayako_id, anew.doubted), (State::Discovered, None, false));
+    assert_eq!(
+        (anew.generation.0, anew.run),
+        (doubted.generation.0 + 1, doubted.run),
+        "the same run writes it"
+    );
+    assert_eq!(anew.due(), Some(AT), "somebody looks after it");
+    assert_eq!(next(Some(&anew), requeue(7), ONE), Err(Refusal::Illegal), "it is on its way");
+    let id = KayakoId(9);
+    let written =
+        Row { state: State::Committed, kayako_id: Some(id), arrival: Some(Arrival::Created), ..anew };
+    let written = Row { doubted: true, flight: None, ..written };
+    assert_eq!(next(Some(&written), requeue(7), ONE), Err(Refusal::Replaced), "it has arrived");
+    let counted = |id| next(Some(&written), Event::Recounted { id }, ONE);
+    assert_eq!(counted(KayakoId(7)), Err(Refusal::Replaced), "its new object was not counted");
+    assert_eq!(counted(id).map(|row| row.doubted), Ok(false));
+    for arrival in [Arrival::Adopted, Arrival::Merged] {
+        let others = Row { arrival: Some(arrival), ..doubted };
+        assert_eq!(next(Some(&others), requeue(7), ONE), Err(Refusal::Illegal), "not ours to write");
     }
 }
 

@@ -74,8 +74,8 @@ fn events() -> Vec<Event> {
         Event::Release { fence },
         Event::Commit { fence, command_hash: 1 },
         Event::Kept,
-        Event::Recounted,
-        Event::Requeue { now: until },
+        Event::Recounted { id: KayakoId(7) },
+        Event::Requeue { id: KayakoId(7), now: until },
         Event::Verified,
         // None of these apply to anybody else's row.
         Event::Release { fence: Fence(1) },

@@ -103,7 +103,7 @@ impl Call {
         mut show: impl FnMut(&T) -> Value,
     ) -> Answer {
         let (offset, limit) = self.bounds(state);
-        let items = rows.iter().skip(offset).take(limit).map(&mut show).collect();
+        let items = rows.iter().skip(offset).take(limit).map(|row| self.listed(state, show(row))).collect();
         Answer { status: 200, resource, data: Payload::Page { items, offset, limit, total: rows.len() } }
     }
 
@@ -114,11 +114,23 @@ impl Call {
         resource: &'static str,
         rows: impl Iterator<Item = T>,
         total: usize,
-        show: impl FnMut(T) -> Value,
+        mut show: impl FnMut(T) -> Value,
     ) -> Answer {
         let (offset, limit) = self.bounds(state);
-        let items = rows.skip(offset).take(limit).map(show).collect();
+        let items = rows.skip(offset).take(limit).map(|row| self.listed(state, show(row))).collect();
         Answer { status: 200, resource, data: Payload::Page { items, offset, limit, total } }
+    }
+
+    /// An object as a list shows it.
+    fn listed(&self, state: &State, mut shown: Value) -> Value {
+        let asked = ["legacy_ids", "ids"].iter().any(|name| self.query.get(name).is_some());
+        if !asked
+            && !state.switches.lists_show_legacy_id
+            && let Some(legacy_id) = shown.get_mut("legacy_id")
+        {
+            *legacy_id = Value::Null;
+        }
+        shown
     }
 
     /// `limit` as it will be honoured.

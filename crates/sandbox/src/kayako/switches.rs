@@ -127,6 +127,8 @@ switches! {
     legacy_id_too_long: LongLegacyIdRule = LongLegacyIdRule::Cut, LongLegacyIdRule::Refused;
     /// 6: `?legacy_ids=` finds cases in the trash.
     legacy_ids_see_trash: bool = true, false;
+    /// 6: lists (other than look-ups by id) show the `legacy_id` of their objects.
+    lists_show_legacy_id: bool = false, true;
     /// 6: milliseconds until a new object appears in look-ups, lists and filters (`GET /<resource>/<id>` sees it at once).
     visibility_delay_ms: u64 = 500, 0;
     /// 6: most ids in one `legacy_ids` or `ids` look-up; the rest is ignored without a word; 0 = no limit.

@@ -2,8 +2,8 @@
 //!
 //! Constraint: as `crates/loader/src/finish.rs`. A step is one action, adding is two: what is missing is listed first.
 
-use model::KayakoId;
 use model::transition::Event;
+use model::{KayakoId, Reason};
 
 use super::later;
 use crate::rule::Rule;
@@ -20,15 +20,29 @@ impl World {
             _ => return,
         };
         if let Some(step) = adding {
+            // The last look at the clock and the sending are one action, as for any request.
+            let ours = self.is_held(record, loader) || !scenario.has(Rule::AdditionEndsWithLease);
+            if !ours {
+                self.end(scenario, loader, record, later(loader, NOW.plus(TICK)));
+                return;
+            }
             if let Some(done) = self.object(id).and_then(|object| object.steps.get_mut(step)) {
                 *done = (*done + 1).min(2);
             }
             self.set(loader, record, Stage::Exists(id));
             return;
         }
-        // Of a record that is left out nothing is known that could be done.
-        let knows_steps = !self.left_out.has(record) && scenario.has(Rule::StepsBeforeCommit);
-        if knows_steps && let Some((step, kind)) = self.next_step(scenario, id) {
+        // Of a record that is left out nothing is known that could be done. A team, which has no steps, is whole.
+        let unknown = self.left_out.has(record) && !scenario.steps.is_empty();
+        if unknown && scenario.has(Rule::UnknownIsNotWhole) {
+            let fail = Event::Fail { fence: Some(fence(loader)), reason: Reason::Unfinished };
+            self.end(scenario, loader, record, fail);
+            return;
+        }
+        if !unknown
+            && scenario.has(Rule::StepsBeforeCommit)
+            && let Some((step, kind)) = self.next_step(scenario, id)
+        {
             let shown = self.object(id).is_some_and(|object| object.hidden.is_none());
             match kind {
                 _ if !shown => self.end(scenario, loader, record, later(loader, NOW.plus(TICK))),
@@ -43,6 +57,12 @@ impl World {
             return;
         }
         self.end(scenario, loader, record, commit);
+    }
+
+    /// Whether this loader's lease on the record lasts. It knows that without asking: it is the end of its last renewal.
+    fn is_held(&self, record: usize, loader: usize) -> bool {
+        let lease = self.ledger.rows[record].and_then(|row| row.flight).and_then(|flight| flight.lease);
+        lease.is_some_and(|lease| lease.fence == fence(loader) && lease.until > NOW)
     }
 
     /// The first step that the object lacks, as far as this loader looks.
