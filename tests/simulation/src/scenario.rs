@@ -100,8 +100,8 @@ const LONGEST_FREEZE: Duration = Duration::from_secs(90);
 const SLOWEST: Duration = Duration::from_secs(40);
 /// A fault's own latency, half of it before the effect.
 const LATENCY_MS: u64 = 60_000;
-/// Below the visibility delay that the plan assumes (30 s).
-const HIDDEN_MS: u64 = 25_000;
+/// The account's own delay and a fault's: together below the visibility delay that the plan assumes (30 s).
+const HIDDEN_MS: u64 = 12_000;
 
 impl Scenario {
     /// What `seed` stands for.

@@ -11,6 +11,7 @@ use coordinator::Commands;
 use ledger::{Ledger, OpenOptions, Steps};
 use model::plan::Plan;
 use model::run::{RunMode, RunStatus};
+use model::{Kind, RecordKey};
 use queue::{QueueName, Stage};
 use runtime::{Context, CrashPoints, SeededRandom, Valve};
 use sandbox::faults::Schedule;
@@ -305,24 +306,28 @@ impl World {
             return Ok(());
         }
         bail!(
-            "{} differences:\n  {}\n  not migrated by the ledger: {}",
+            "{} differences:\n  {}\nhistory of the first:\n  {}",
             differences.len(),
             shown.join("\n  "),
-            self.not_migrated().await?
+            self.history(&shown[0]).await?
         )
     }
 
-    /// What the ledger says of records that are not in Kayako.
-    async fn not_migrated(&self) -> Result<String> {
-        let (rows, _) = self.ledger.scan(None, 10_000).await?;
-        let said = rows.iter().filter(|(_, row)| !row.state.is_migrated());
-        let mut lines: Vec<String> =
-            said.clone().map(|(key, row)| format!("{key} {:?} {:?}", row.state, row.reason)).collect();
-        if let Some((key, _)) = said.clone().next() {
-            let name = &self.site.plan.name;
-            let history = coordinator::history(&self.ledger, &self.site.blobs, name, key).await?;
-            lines.extend(history.into_iter().flat_map(|one| one.entries).map(|entry| format!("{entry:?}")));
-        }
-        Ok(lines.join("\n  "))
+    /// The history of the record that a difference begins with ("user 17: ..").
+    async fn history(&self, difference: &str) -> Result<String> {
+        let mut words = difference.split([' ', ':', ',']);
+        let (kind, id) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let Some(kind) = Kind::ALL.into_iter().find(|known| known.name() == kind) else {
+            return Ok("of no record".to_owned());
+        };
+        let key = RecordKey::new(kind, id);
+        let history =
+            coordinator::history(&self.ledger, &self.site.blobs, &self.site.plan.name, &key).await?;
+        let Some(history) = history else { return Ok("the ledger does not know it".to_owned()) };
+        let entries = history.entries.iter().map(|entry| {
+            let at = crate::clock::BEGIN.until(entry.at).as_secs_f64();
+            format!("{at:>12.3} {:?}", entry.what)
+        });
+        Ok(entries.chain([format!("{:?}", history.row)]).collect::<Vec<_>>().join("\n  "))
     }
 }

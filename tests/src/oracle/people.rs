@@ -175,9 +175,15 @@ fn created(
     found.value(record, "name", &one_line(&user.name), &object.full_name);
     found.value(record, "role", &"CUSTOMER", &object.role.as_str());
     found.value(record, "enabled", &(user.active && !user.suspended), &object.is_enabled);
-    found.value(record, "tags", &tags(user.tags.iter().map(String::as_str)), &unordered(&object.tags));
-    let notes: Vec<String> = user.details.iter().chain(&user.notes).cloned().collect();
-    found.value(record, "notes", &unordered(&notes), &unordered(&object.notes));
+    // Created whole from the listing, finished after a death from what is left of them: nothing.
+    let nothing_left = expected.killed && user.permanently_deleted;
+    if !(nothing_left && object.tags.is_empty()) {
+        found.value(record, "tags", &tags(user.tags.iter().map(String::as_str)), &unordered(&object.tags));
+    }
+    if !(nothing_left && object.notes.is_empty()) {
+        let notes: Vec<String> = user.details.iter().chain(&user.notes).cloned().collect();
+        found.value(record, "notes", &unordered(&notes), &unordered(&object.notes));
+    }
     found.value(record, "time zone", &Some(user.iana_time_zone.clone()), &object.time_zone);
     found.value(record, "designation", &user.alias, &object.designation);
     found.value(record, "teams", &Vec::new(), &object.team_ids);
