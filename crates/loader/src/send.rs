@@ -316,15 +316,16 @@ impl Desk {
             None => code,
         };
         let conflict = matches!(complaint.code, Some(ErrorCode::FieldDuplicate | ErrorCode::ResourceExists));
-        if conflict {
-            // Somebody else created it between our look-up and the job: the next claim adopts it.
+        if conflict || names_files(&detail) {
+            // Somebody else created it between our look-up and the job: the next claim adopts it. Or the session of its files ended
+            // before the job took them: the next try uploads them again.
             let until = hands.now().plus(self.short_pause());
             return Ending::Unsent {
                 wait: Wait::Retry,
                 until,
                 attempt: true,
                 alone: true,
-                class: "conflict",
+                class: if conflict { "conflict" } else { "rejected" },
                 detail,
             };
         }
@@ -370,6 +371,9 @@ impl Desk {
                     FailureClass::TargetDown | FailureClass::Halt | FailureClass::Waiting => {
                         unsent(Wait::Target, now.plus(first_pause), false, false)
                     }
+                    FailureClass::Rejected if alone && names_files(&detail) => {
+                        unsent(Wait::Retry, now.plus(self.short_pause()), true, true)
+                    }
                     FailureClass::Rejected if alone => {
                         Ending::Failed { reason: Reason::RejectedByKayako, detail: detail.clone() }
                     }
@@ -414,6 +418,11 @@ pub(crate) fn nothing(command: NothingCommand) -> Ending {
     let NothingCommand { failed, reason } = command;
     let detail = "an earlier try wrote nothing of it".to_owned();
     if failed { Ending::Failed { reason, detail } } else { Ending::Skipped { reason, detail } }
+}
+
+/// Whether a refusal is about files that were uploaded before: they die with their session, or after some hours.
+fn names_files(refusal: &str) -> bool {
+    refusal.contains("attachment_file_ids")
 }
 
 fn doubt(until: UnixMillis, absent: bool, detail: &str) -> Ending {
