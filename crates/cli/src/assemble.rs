@@ -191,7 +191,8 @@ impl Station {
         let (limits, target) = (&self.plan.limits, &self.plan.target);
         let context = self.context.fork("loader");
         let gate = account_gate(&self.plan, &self.ledger, &context, &self.timing, self.owner.clone())?;
-        let client = accounts::target(&self.plan, &self.variables, &self.timing, Arc::new(gate), &self.wires)?;
+        let client =
+            accounts::target(&self.plan, &self.variables, &self.timing, Arc::new(gate), &self.wires)?;
         let bounded = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         let settings = loader::Settings {
             migration: self.plan.name.clone(),

@@ -86,7 +86,11 @@ impl Desk {
                     {
                         let problem = "it has another length than the source says";
                         let (endpoint, status) = (ATTACHMENT, 200);
-                        return Err(Failed::Source(sources::Error::UnreadableAnswer { endpoint, status, problem }));
+                        return Err(Failed::Source(sources::Error::UnreadableAnswer {
+                            endpoint,
+                            status,
+                            problem,
+                        }));
                     }
                     Ok(Content::Staged(came))
                 }

@@ -145,9 +145,9 @@ fn network(config: &ClientConfig, loopback: bool) -> Result<Network, Error> {
         // A proxy set for the internet must not see, or swallow, calls to the sandbox.
         builder = builder.no_proxy();
     }
-    let client = builder
-        .build()
-        .map_err(|_| Error::Config { problem: "the HTTP client refuses the user agent or the TLS settings" })?;
+    let client = builder.build().map_err(|_| Error::Config {
+        problem: "the HTTP client refuses the user agent or the TLS settings",
+    })?;
     Ok(Network::new(client))
 }
 

@@ -127,7 +127,9 @@ impl Budget {
                 // The first estimate may rest on a few seconds; until a ceiling has held, the next one replaces it.
                 (Some(ceiling), None) => seen.min(ceiling),
                 // One stray 429 after a few calls must not halt an account whose limit is known.
-                (None, _) => seen.max(self.configured_per_minute.map_or(0.0, |configured| configured * RESTART)),
+                (None, _) => {
+                    seen.max(self.configured_per_minute.map_or(0.0, |configured| configured * RESTART))
+                }
             };
             self.held &= self.test_since.is_some();
             self.learned_per_minute = Some(learned.max(1.0));

@@ -139,7 +139,8 @@ impl Sandbox {
             serve("kayako", config.kayako_port, kayako.router(), config.faults.kayako).await?;
         let zendesk_server =
             serve("zendesk", config.zendesk_port, zendesk.router(), config.faults.zendesk).await?;
-        let url = |server: &Server| server.address().map(|address| format!("http://{address}")).unwrap_or_default();
+        let url =
+            |server: &Server| server.address().map(|address| format!("http://{address}")).unwrap_or_default();
         let (kayako_url, zendesk_url) = (url(&kayako_server), url(&zendesk_server));
         kayako.set_base_url(&kayako_url);
         Ok(Self { kayako_url, zendesk_url, kayako, zendesk, kayako_server, zendesk_server })

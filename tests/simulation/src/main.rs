@@ -45,7 +45,10 @@ fn main() -> Result<ExitCode> {
     }
     if arguments.print {
         // Without their time, which is the machine's.
-        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).without_time().init();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+            .without_time()
+            .init();
     }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let jobs = arguments.jobs.unwrap_or(cores).clamp(1, arguments.seeds.max(1));

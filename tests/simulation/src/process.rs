@@ -243,6 +243,10 @@ pub fn variables(accounts: &system_tests::accounts::Accounts) -> Result<Variable
         (system_tests::plan_file::ZENDESK_SECRET, accounts.zendesk_token.as_str()),
         (system_tests::plan_file::KAYAKO_SECRET, accounts.kayako_password.as_str()),
     ];
-    secrets.iter().all(|(_, secret)| !secret.is_empty()).then_some(()).context("the accounts have secrets")?;
+    secrets
+        .iter()
+        .all(|(_, secret)| !secret.is_empty())
+        .then_some(())
+        .context("the accounts have secrets")?;
     Ok(Variables::from_iter(secrets))
 }

@@ -111,9 +111,8 @@ impl Scenario {
         let fleet = if dice.chance(0.35) { Fleet::Alone } else { Fleet::TwoOfEach };
         let storm = dice.between(Duration::from_secs(20), Duration::from_mins(25));
         let count = if dice.chance(0.15) { 0 } else { 1 + random.below(6) };
-        let mut events: Vec<_> = (0..count)
-            .map(|_| (dice.between(Duration::from_secs(1), storm), dice.event(fleet)))
-            .collect();
+        let mut events: Vec<_> =
+            (0..count).map(|_| (dice.between(Duration::from_secs(1), storm), dice.event(fleet))).collect();
         events.sort_by_key(|(at, _)| *at);
         Self {
             seed,
@@ -154,10 +153,10 @@ impl Scenario {
         // Of three jobs in a row at least two live: an account on which no job lives takes no migration.
         switches.job_dies_every = dice.one_of(&[0, 0, 3, 4, 7]);
         switches.bulk_validates_at_once = dice.chance(0.5);
-        switches.session_lifetime_s = dice.one_of(&[8 * 3600, 900, 120]);
+        switches.session_lifetime_s = dice.one_of(&[8 * 3600, 900, 300]);
         switches.dead_session_status = dice.one_of(&[401, 454]);
         switches.files_die_with_session = dice.chance(0.5);
-        switches.processing_ms = dice.perhaps(0.3, 2_000);
+        switches.processing_ms = dice.perhaps(0.3, 500);
         if dice.chance(0.3) {
             switches.reads_per_minute = 200;
             switches.writes_per_minute = 100;
@@ -226,7 +225,8 @@ impl Dice<'_> {
                     &[Mode::Die, Mode::Fail, Mode::Hang][..]
                 };
                 // One of the processes that come by there.
-                let service = SERVICES.iter().position(|service| point.name().starts_with(service)).unwrap_or(0);
+                let service =
+                    SERVICES.iter().position(|service| point.name().starts_with(service)).unwrap_or(0);
                 let who = if fleet == Fleet::Alone { 0 } else { service * 2 + usize::from(self.chance(0.5)) };
                 Event::Arm(who, point, self.one_of(modes), 1 + self.0.below(3))
             }

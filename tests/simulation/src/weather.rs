@@ -25,12 +25,7 @@ pub struct Weather {
 
 impl Weather {
     /// Weather around the process called `name`; `hazards` may change at any time.
-    pub fn new(
-        name: &str,
-        random: SeededRandom,
-        trace: Trace,
-        hazards: watch::Receiver<Hazards>,
-    ) -> Self {
+    pub fn new(name: &str, random: SeededRandom, trace: Trace, hazards: watch::Receiver<Hazards>) -> Self {
         Self { name: name.into(), random, trace, hazards, awake: Valve::new(true) }
     }
 

@@ -16,6 +16,7 @@ use model::MigrationId;
 use model::timing::Timing;
 use runtime::{Clock as _, Context, CrashPoints, SeededRandom};
 use sandbox::clock::ClockConfig;
+use sandbox::faults::Schedule;
 use sandbox::kayako::{Account, Config, Switches};
 use sandbox::server::Server;
 use simulation::clock::{BEGIN, VirtualClock};
@@ -71,7 +72,7 @@ impl Scene {
         let start = jiff::Timestamp::from_millisecond(BEGIN.0).ok();
         let config = Config { clock: ClockConfig { start, stopped: false }, switches, ..Config::default() };
         let account = Account::new(&config).unwrap();
-        let server = Server::without_port(account.router(), Default::default());
+        let server = Server::without_port(account.router(), Schedule::default());
         let random = SeededRandom::from_seed(1);
         let directory = tempfile::tempdir().unwrap();
         let (calls, mut clients) = (Arc::default(), Vec::new());
@@ -140,7 +141,8 @@ fn recorded(
 ) -> Arc<dyn Wire> {
     let (server, clock, random, calls) = (server.clone(), clock.clone(), random.clone(), Arc::clone(calls));
     Arc::new(InProcess::new(move |request| {
-        let (server, clock, random, calls) = (server.clone(), clock.clone(), random.clone(), Arc::clone(&calls));
+        let (server, clock, random, calls) =
+            (server.clone(), clock.clone(), random.clone(), Arc::clone(&calls));
         async move {
             let login = request.url().path().ends_with("/session");
             let sent = clock.uptime();
@@ -148,10 +150,16 @@ fn recorded(
             let exchange = answered(&server, request).await;
             sleep(Duration::from_millis(20) + random.duration_up_to(Duration::from_millis(10))).await;
             if let Exchange::Answered(answer) = &exchange {
-                let told = answer.headers().get("retry-after").and_then(|told| told.to_str().ok()?.parse().ok());
+                let told =
+                    answer.headers().get("retry-after").and_then(|told| told.to_str().ok()?.parse().ok());
                 let retry_after = told.map(Duration::from_secs);
-                let call =
-                    Call { sent, answered: clock.uptime(), status: answer.status().as_u16(), retry_after, login };
+                let call = Call {
+                    sent,
+                    answered: clock.uptime(),
+                    status: answer.status().as_u16(),
+                    retry_after,
+                    login,
+                };
                 calls.lock().unwrap().push(call);
             }
             exchange
@@ -189,21 +197,25 @@ async fn come_of(load: Load) -> Vec<Outcome> {
 fn outcome(calls: &[Call], from: Duration, to: Duration, allowed: u32) -> Outcome {
     let within = |at: Duration| at >= from && at < to;
     let refused: Vec<&Call> = calls.iter().filter(|call| call.status == 429).collect();
-    let pauses: Vec<(Duration, Duration)> =
-        refused.iter().map(|call| (call.answered, call.answered + call.retry_after.unwrap_or(MINUTE))).collect();
-    let accepted = calls.iter().filter(|call| within(call.answered) && call.status == 200 && !call.login).count();
+    let pauses: Vec<(Duration, Duration)> = refused
+        .iter()
+        .map(|call| (call.answered, call.answered + call.retry_after.unwrap_or(MINUTE)))
+        .collect();
+    let accepted =
+        calls.iter().filter(|call| within(call.answered) && call.status == 200 && !call.login).count();
     let throttled = refused.iter().filter(|call| within(call.answered)).count();
     // Overlapping pauses are one.
     let (mut stopped, mut end) = (Duration::ZERO, from);
     for (begin, until) in &pauses {
         let (begin, until) = ((*begin).clamp(end, to), (*until).clamp(end, to));
-        stopped += until - begin;
+        stopped += until.saturating_sub(begin);
         end = end.max(until);
     }
     // Another loader hears of a pause with its next slice of the budget.
     let heard = Duration::from_millis(400);
-    let inside = |call: &&&Call| pauses.iter().any(|(begin, until)| call.sent > *begin + heard && call.sent < *until);
-    let minutes = (to - from).saturating_sub(stopped).as_secs_f64() / 60.0;
+    let inside =
+        |call: &&&Call| pauses.iter().any(|(begin, until)| call.sent > *begin + heard && call.sent < *until);
+    let minutes = to.saturating_sub(from).saturating_sub(stopped).as_secs_f64() / 60.0;
     let count = |number: usize| f64::from(u32::try_from(number).unwrap());
     Outcome {
         share: count(accepted) / (f64::from(allowed) * minutes),
@@ -236,7 +248,9 @@ fn an_unknown_limit_is_learned_used_and_kept_to_also_when_it_is_halved() {
     for (loaders, name) in LOADS {
         // The first test above what was learned comes after an hour.
         let (learning, looked_at) = (MINUTE * 70, MINUTE * 60);
-        for outcome in simulated(come_of(Load { loaders, configured: None, learning, looked_at, halved: true })) {
+        for outcome in
+            simulated(come_of(Load { loaders, configured: None, learning, looked_at, halved: true }))
+        {
             assert!((0.95..=1.0).contains(&outcome.share), "{name}: {outcome:?}");
             assert!(outcome.throttled <= 2.0, "{name}: {outcome:?}");
             assert_eq!(outcome.inside_a_pause, 0, "{name}: {outcome:?}");

@@ -18,6 +18,7 @@ use queue::Address;
 use runtime::{Context, Metrics, Shutdown, Variables};
 use sources::Source;
 
+use crate::accounts::Wires;
 use crate::assemble::{Role, Station, in_process_broker};
 use crate::commands::report;
 use crate::exit::Exit;
@@ -27,7 +28,6 @@ use crate::output::progress::Progress;
 use crate::output::{document, table};
 use crate::places::{PlaceArguments, Places};
 use crate::shell::{Shell, timing};
-use crate::accounts::Wires;
 use crate::{accounts, survey};
 
 /// From the first signal until everything is let go. Orchestrators kill after 30 s.
@@ -179,7 +179,13 @@ async fn looked_at(
     let source = open_source(shell, &plan, scale, ledger)?;
     source.check().await?;
     if !services_elsewhere {
-        let client = accounts::target(&plan, &shell.variables, &timing(&plan, scale)?, Arc::new(OpenGate), &Wires::network())?;
+        let client = accounts::target(
+            &plan,
+            &shell.variables,
+            &timing(&plan, scale)?,
+            Arc::new(OpenGate),
+            &Wires::network(),
+        )?;
         client.check_session().await?;
     }
     if !names {

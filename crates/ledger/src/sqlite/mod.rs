@@ -110,15 +110,16 @@ impl SqliteStore {
         F: FnOnce(&Connection, UnixMillis) -> Result<T, Error> + Send + 'static,
     {
         let (connection, clock) = (Arc::clone(&self.connection), Arc::clone(&self.clock));
-        self.steps.run(move || {
-            // A panic in another step rolled its transaction back: the connection is usable.
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = connection.transaction_with_behavior(behavior)?;
-            let result = step(&transaction, clock())?;
-            transaction.commit()?;
-            Ok(result)
-        })
-        .await
+        self.steps
+            .run(move || {
+                // A panic in another step rolled its transaction back: the connection is usable.
+                let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+                let transaction = connection.transaction_with_behavior(behavior)?;
+                let result = step(&transaction, clock())?;
+                transaction.commit()?;
+                Ok(result)
+            })
+            .await
     }
 }
 

@@ -88,8 +88,20 @@ pub(crate) async fn run(arguments: InitArguments, shell: &Shell) -> Result<Exit,
     let essentials = essentials(&arguments, shell)?;
     // The shortest plan there is opens both accounts.
     let short = parse(&draft::minimal(&essentials))?;
-    let source = accounts::source(&short, &shell.variables, Arc::new(LocalPace::default()), &Tokens::Own, &Wires::network())?;
-    let client = accounts::target(&short, &shell.variables, &Timing::default(), Arc::new(OpenGate), &Wires::network())?;
+    let source = accounts::source(
+        &short,
+        &shell.variables,
+        Arc::new(LocalPace::default()),
+        &Tokens::Own,
+        &Wires::network(),
+    )?;
+    let client = accounts::target(
+        &short,
+        &shell.variables,
+        &Timing::default(),
+        Arc::new(OpenGate),
+        &Wires::network(),
+    )?;
     shell.output.say(format!("Reading {} and {} ...", essentials.source_url, essentials.target_url));
     let source = SourceSurvey::read(source.as_ref()).await?;
     let target = TargetSurvey::read(&client).await?;
