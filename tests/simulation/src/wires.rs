@@ -32,7 +32,7 @@ pub fn to(account: &'static str, server: &Server, weather: Weather) -> InProcess
             let exchange = exchange.unwrap_or(Exchange::Broken);
             match &exchange {
                 Exchange::Answered(answer) => {
-                    weather.note(format_args!("{label} {}", answer.status().as_u16()))
+                    weather.note(format_args!("{label} {}", answer.status().as_u16()));
                 }
                 Exchange::Broken => weather.note(format_args!("{label} broken")),
                 Exchange::Refused => weather.note(format_args!("{label} refused")),
