@@ -19,8 +19,8 @@ async fn disturbed(seed: u64, network: Network) -> Result<()> {
     let lasting = if network == Network::Silent { HELD_UP } else { DISTURBED };
     let servers = Servers::start().await?;
     let mut accounts = accounts(seed).await?;
-    let kayako = Proxy::before(accounts.sandbox.kayako_server.address().port()).await?;
-    let zendesk = Proxy::before(accounts.sandbox.zendesk_server.address().port()).await?;
+    let kayako = Proxy::before(accounts.sandbox.kayako_server.address().context("a port")?.port()).await?;
+    let zendesk = Proxy::before(accounts.sandbox.zendesk_server.address().context("a port")?.port()).await?;
     accounts.kayako_url = format!("http://127.0.0.1:{}", kayako.port());
     accounts.zendesk_url = format!("http://127.0.0.1:{}", zendesk.port());
     let mut migration = migration(&accounts, servers.shared())?;
