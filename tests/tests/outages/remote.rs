@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use system_tests::proxy::{Network, Proxy};
 use tokio::time::sleep;
 
