@@ -1,8 +1,8 @@
 //! The rate budget of one (account, rate class), shared by all processes.
 //!
 //! Constraints: pure; the store only compares and sets the packed state. A configured limit is used: in every
-//! sliding minute at most so many calls are granted, and fewer if the account throttles below it. Without one, nothing is held back until the account throttles;
-//! that teaches the ceiling, which is kept: half of it after the stop, 0.98 of it within a minute, and a test above it
+//! sliding minute at most so many calls are granted, and fewer if the account throttles below it. Without one, nothing is
+//! held back until the account throttles; that teaches the ceiling, which is kept: half of it after the stop, 0.98 of it within a minute, and a test above it
 //! at most once an hour.
 
 use std::time::Duration;

@@ -5,7 +5,7 @@
 //!   randomness but the seed's; otherwise a seed would not replay, which `tests/replay.rs` would see.
 //! - The services are the product's own, assembled by the product. Around them only what they meet is simulated: the ways to both
 //!   sandbox accounts, the broker's confirms, the ledger's answers, and the lives of processes.
-//! - Waiting times are the real ones: a run of half an hour takes a second.
+//! - Waiting times are the real ones: a run of half an hour takes seconds.
 //! - Faults end at some moment of the simulated time. From then on the run must come to its end by itself.
 //!
 //! Reading order: [`scenario`] is what a seed stands for; [`world`] lets it happen and judges; [`process`] is one process of the product with
