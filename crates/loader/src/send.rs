@@ -315,19 +315,9 @@ impl Desk {
             Some(parameter) => format!("{code} ({parameter})"),
             None => code,
         };
-        let conflict = matches!(complaint.code, Some(ErrorCode::FieldDuplicate | ErrorCode::ResourceExists));
-        if conflict || names_files(&detail) {
-            // Somebody else created it between our look-up and the job: the next claim adopts it. Or the session of its files ended
-            // before the job took them: the next try uploads them again.
+        if let Some(class) = passing(complaint.code.as_ref(), &detail) {
             let until = hands.now().plus(self.short_pause());
-            return Ending::Unsent {
-                wait: Wait::Retry,
-                until,
-                attempt: true,
-                alone: true,
-                class: if conflict { "conflict" } else { "rejected" },
-                detail,
-            };
+            return Ending::Unsent { wait: Wait::Retry, until, attempt: true, alone: true, class, detail };
         }
         Ending::Failed { reason: Reason::RejectedByKayako, detail }
     }
@@ -420,6 +410,17 @@ pub(crate) fn nothing(command: NothingCommand) -> Ending {
     if failed { Ending::Failed { reason, detail } } else { Ending::Skipped { reason, detail } }
 }
 
+/// The class of a job's complaint that another try may not meet; none for one that is the record's own.
+fn passing(code: Option<&ErrorCode>, complaint: &str) -> Option<&'static str> {
+    match code {
+        // Somebody else created it between our look-up and the job: the next claim adopts it.
+        Some(ErrorCode::FieldDuplicate | ErrorCode::ResourceExists) => Some(FailureClass::Conflict.name()),
+        // The session of its files ended before the job took them: the next try uploads them again.
+        _ if names_files(complaint) => Some(FailureClass::Rejected.name()),
+        _ => None,
+    }
+}
+
 /// Whether a refusal is about files that were uploaded before: they die with their session, or after some hours.
 fn names_files(refusal: &str) -> bool {
     refusal.contains("attachment_file_ids")
@@ -436,5 +437,19 @@ fn concerns(error: &JobItemError, work: &Work, at: usize) -> bool {
         (Some(id), _) => id == work.origin_key.as_str(),
         (None, Some(index)) => index == at,
         (None, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_died_with_their_session_are_no_fault_of_the_record() {
+        let invalid = ErrorCode::FieldInvalid;
+        assert_eq!(passing(Some(&invalid), "FIELD_INVALID (attachment_file_ids)"), Some("rejected"));
+        assert_eq!(passing(Some(&invalid), "FIELD_INVALID (subject)"), None);
+        assert_eq!(passing(Some(&ErrorCode::ResourceExists), "RESOURCE_EXISTS"), Some("conflict"));
+        assert_eq!(passing(None, "no code"), None);
     }
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use sandbox::faults::{Fault, Rule, Schedule, When};
-use sandbox::server::CallCounts;
-use system_tests::accounts::{Accounts, calls, config, rule};
+use system_tests::accounts::{Accounts, config, rule};
 use system_tests::migration::Migration;
 use tokio::time::sleep;
 
@@ -169,33 +168,6 @@ async fn files_that_cannot_be_had_for_a_while_arrive_all_the_same() -> Result<()
     )
     .await?;
     accounts.sandbox.zendesk_server.set_faults(Schedule::default());
-    let ended = run.ended().await?;
-    ensure!(ended.code() == Some(0), "the run ended with {ended}: {}", run.document()?);
-    migration.arrived().await?;
-    migration.passed();
-    Ok(())
-}
-
-/// All sessions end while the first job with files waits, and its files with them: the job refuses them, and fresh ones are uploaded.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_that_die_before_their_job_takes_them_are_uploaded_again() -> Result<()> {
-    let mut config = config(68, 60);
-    let switches = &mut config.kayako.switches;
-    (switches.files_die_with_session, switches.bulk_takes_files_when_it_runs) = (true, true);
-    switches.job_pending_ms = 300;
-    let accounts = Accounts::open(config).await?;
-    let migration = Migration::in_one_process(&accounts)?;
-    let mut run = migration.start(&["run", "--full"])?;
-    let uploads = |counts: &CallCounts| {
-        calls(counts, |method, path| method == "POST" && path.starts_with("/api/v1/files"))
-    };
-    let sent = |counts: &CallCounts| calls(counts, |_, path| path == "/api/v1/bulk/cases");
-    system_tests::waiting::until("a job with files", system_tests::processes::PATIENCE, async || {
-        let counts = accounts.sandbox.kayako_server.counts();
-        Ok((uploads(&counts) > 0 && sent(&counts) > 0).then_some(()))
-    })
-    .await?;
-    ensure!(accounts.sandbox.kayako.expire_sessions() > 0, "there was no session to end");
     let ended = run.ended().await?;
     ensure!(ended.code() == Some(0), "the run ended with {ended}: {}", run.document()?);
     migration.arrived().await?;
