@@ -27,6 +27,7 @@ mod gate;
 mod gather;
 mod items;
 mod metrics;
+mod outcome;
 mod probe;
 mod reconciliation;
 mod recount;

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
+use system_tests::processes::Process;
 use system_tests::servers::RabbitServer;
 use system_tests::waiting::until;
 use tokio::time::sleep;
@@ -49,6 +50,15 @@ async fn rabbitmq_is_killed_twice_and_comes_back() -> Result<()> {
     Ok(())
 }
 
+/// Nobody translates any more: waits until what is read piles up.
+async fn records_pile_up(services: &mut Vec<Process>, channel: &Channel, intake: &str) -> Result<()> {
+    for transformer in services.drain(TRANSFORMERS) {
+        transformer.kill().await?;
+    }
+    until("records that pile up", patience(), async || Ok((depth(channel, intake).await? >= 5).then_some(())))
+        .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_queues_are_purged_in_the_middle() -> Result<()> {
     let servers = Servers::start().await?;
@@ -57,17 +67,9 @@ async fn all_queues_are_purged_in_the_middle() -> Result<()> {
     let mut services = fleet(&migration)?;
     let mut run = migration.start(&["run", "--full"])?;
     people(&accounts, 1).await?;
-    // Nobody translates: what is read piles up.
-    for transformer in services.drain(TRANSFORMERS) {
-        transformer.kill().await?;
-    }
     let channel = channel(&servers.rabbit).await?;
     let queue = |stage: &str| format!("km.{}.{stage}", migration.name);
-    let intake = queue("intake");
-    until("records that pile up", patience(), async || {
-        Ok((depth(&channel, &intake).await? >= 5).then_some(()))
-    })
-    .await?;
+    records_pile_up(&mut services, &channel, &queue("intake")).await?;
     for stage in STAGES {
         let purged = channel.queue_purge(queue(stage).into(), QueuePurgeOptions::default()).await?;
         println!("{purged} messages were purged from {stage}");
@@ -107,16 +109,9 @@ async fn rabbitmq_raises_its_alarm_and_takes_no_messages() -> Result<()> {
     let mut services = fleet(&migration)?;
     let mut run = migration.start(&["run", "--full"])?;
     people(&accounts, 1).await?;
-    // What is read piles up, so that there is something to publish when the alarm is raised.
-    for transformer in services.drain(TRANSFORMERS) {
-        transformer.kill().await?;
-    }
+    // So that there is something to publish when the alarm is raised.
     let channel = channel(&servers.rabbit).await?;
-    let intake = format!("km.{}.intake", migration.name);
-    until("records that pile up", patience(), async || {
-        Ok((depth(&channel, &intake).await? >= 5).then_some(()))
-    })
-    .await?;
+    records_pile_up(&mut services, &channel, &format!("km.{}.intake", migration.name)).await?;
     servers.rabbit.alarm(true)?;
     until("the alarm", patience(), async || Ok((!servers.rabbit.alarms()?.is_empty()).then_some(()))).await?;
     for number in 1..=2 {
